@@ -1,0 +1,1 @@
+"""The engine: everything the command line needs, without Qt."""

@@ -1,0 +1,3 @@
+"""Sentences about documents: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {}

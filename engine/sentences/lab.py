@@ -1,0 +1,3 @@
+"""Sentences about lab: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {}
