@@ -6,9 +6,12 @@ One module per capability holds its own table; this module merges them. A senten
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TABLES = ("worker", "models", "settings", "documents", "planning", "telemetry", "stores", "lab")
 
