@@ -1,0 +1,87 @@
+"""Line icons: the SVGs of `assets/icons`, recoloured with a token when they are drawn.
+
+`icon()` gives a `QIcon` in today's colours; `bind()` also keeps a button's icon in step with the
+theme; `pixmap()` is for delegates that paint.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import lru_cache
+from importlib import resources
+from typing import Final
+
+import shiboken6
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
+from PySide6.QtGui import QAction, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
+
+from widgets import theme
+
+_SIZES_PX: Final = (16, 20, 24, 32)
+_SCALES: Final = (1, 2)
+
+Target = QAbstractButton | QAction
+
+
+def names() -> list[str]:
+    """Every icon there is."""
+    files = (resources.files("assets") / "icons").iterdir()
+    return sorted(file.name.removesuffix(".svg") for file in files if file.name.endswith(".svg"))
+
+
+def icon(name: str, role: str = "dim") -> QIcon:
+    """An icon in the colour of a token, greyed when its widget is disabled.
+
+    Args:
+        name: File name in `assets/icons` without its ending.
+        role: Token name, e.g. ``dim``, ``text``, ``accent``, ``on_accent``, ``bad``.
+    """
+    made = QIcon()
+    for size_px in _SIZES_PX:
+        for scale in _SCALES:
+            made.addPixmap(pixmap(name, role, size_px, scale), QIcon.Mode.Normal)
+            made.addPixmap(pixmap(name, "faint", size_px, scale), QIcon.Mode.Disabled)
+    return made
+
+
+def pixmap(name: str, role: str = "dim", size_px: int = 16, scale: float = 1.0) -> QPixmap:
+    """One drawing of an icon, cached per colour, size and device pixel ratio."""
+    return _drawn(name, str(getattr(theme.current(), role)), size_px, scale)
+
+
+def bind(target: Target, name: str, role: str = "dim", size_px: int = 16) -> None:
+    """Set the icon of a button or action, and set it again whenever the theme changes."""
+    if not _bound:
+        theme.signals().changed.connect(_redraw_bound)
+    _bound[target] = (name, role)
+    target.setIcon(icon(name, role))
+    if isinstance(target, QAbstractButton):
+        target.setIconSize(QSize(size_px, size_px))
+
+
+_bound: weakref.WeakKeyDictionary[Target, tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+def _redraw_bound() -> None:
+    for target, (name, role) in list(_bound.items()):
+        if shiboken6.isValid(target):
+            target.setIcon(icon(name, role))
+
+
+@lru_cache(maxsize=512)
+def _drawn(name: str, color: str, size_px: int, scale: float) -> QPixmap:
+    renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", color).encode()))
+    drawn = QPixmap(round(size_px * scale), round(size_px * scale))
+    drawn.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(drawn)
+    renderer.render(painter, QRectF(drawn.rect()))
+    painter.end()
+    drawn.setDevicePixelRatio(scale)
+    return drawn
+
+
+@lru_cache(maxsize=128)
+def _source(name: str) -> str:
+    return (resources.files("assets") / "icons" / f"{name}.svg").read_text(encoding="utf-8")

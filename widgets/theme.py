@@ -1,0 +1,274 @@
+"""Colours, type and spacing of the window, and how they are put on a `QApplication`.
+
+What lives here: the two token sets, the fonts, the mode (system, light, dark) and the palette.
+The style sheet built from the tokens is in `widgets.stylesheet`; icons are in `widgets.icons`.
+Painted widgets read `current()` inside `paintEvent`, so that they follow a change by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from typing import Final, Literal
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtWidgets import QApplication, QStyleFactory
+
+from widgets.stylesheet import Tokens, style_sheet
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "RADIUS",
+    "READING_WIDTH_PX",
+    "SPACE",
+    "Mode",
+    "Radius",
+    "Space",
+    "Tokens",
+    "apply",
+    "color",
+    "current",
+    "font",
+    "is_dark",
+    "mode",
+    "signals",
+]
+
+FontRole = Literal["body", "title", "meta", "label", "mono"]
+
+# `faint` is a step stronger than the drawings have it: there it fell below 3:1 on every surface.
+LIGHT: Final = Tokens(
+    bg="#f6f6f4",
+    panel="#fbfbfa",
+    card="#ffffff",
+    line="#e4e3df",
+    text="#1c1c1a",
+    dim="#6b6962",
+    faint="#8d8a82",
+    code="#f2f1ed",
+    accent="#0b6e6e",
+    accent_soft="#dcefee",
+    on_accent="#ffffff",
+    weights="#3f6f8f",
+    kv="#0b8a83",
+    compute="#b98a2f",
+    other="#b9b6ad",
+    free="#ecebe7",
+    warn="#b26b00",
+    bad="#b42318",
+    ok="#2f7d4f",
+)
+DARK: Final = Tokens(
+    bg="#161718",
+    panel="#1b1c1e",
+    card="#212325",
+    line="#303336",
+    text="#e8e6e1",
+    dim="#9b988f",
+    faint="#7a786f",
+    code="#191a1c",
+    accent="#4fc3bd",
+    accent_soft="#173a39",
+    on_accent="#10201f",
+    weights="#6d9dbd",
+    kv="#3fb8af",
+    compute="#d1a551",
+    other="#55534d",
+    free="#2a2c2f",
+    warn="#e0a030",
+    bad="#f0736a",
+    ok="#62b884",
+)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Distances on the 4-px grid."""
+
+    xs: int = 4
+    s: int = 8
+    m: int = 12
+    l: int = 16  # noqa: E741 - the letter of the size, beside s and m
+    xl: int = 24
+
+
+@dataclass(frozen=True)
+class Radius:
+    """Corner radii by kind of surface."""
+
+    bar: int = 5
+    control: int = 8
+    card: int = 10
+    composer: int = 14
+
+
+SPACE: Final = Space()
+RADIUS: Final = Radius()
+READING_WIDTH_PX: Final = 720
+
+_SIZE_PX: Final[dict[FontRole, int]] = {
+    "body": 13,
+    "title": 15,
+    "meta": 12,
+    "label": 11,
+    "mono": 12,
+}
+_FONT_FILES: Final = ("Inter-Regular.otf", "Inter-Italic.otf", "Inter-SemiBold.otf")
+
+
+class Mode(StrEnum):
+    """Which of the two token sets is shown."""
+
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class ThemeSignals(QObject):
+    """Speaks on the main thread; `changed` comes after palette and style sheet are in place."""
+
+    changed = Signal()
+
+
+class _Theme:
+    """The one theme of the process. Qt's application object is one too."""
+
+    def __init__(self) -> None:
+        self.tokens = LIGHT
+        self.mode = Mode.SYSTEM
+        self.scale = 1.0
+        self.family = ""
+        self.signals: ThemeSignals | None = None
+        self.followed: QApplication | None = None
+
+
+_theme = _Theme()
+
+
+def current() -> Tokens:
+    """The colours in force."""
+    return _theme.tokens
+
+
+def is_dark() -> bool:
+    """Whether the dark set is in force."""
+    return _theme.tokens is DARK
+
+
+def mode() -> Mode:
+    """What the user asked for, which may be to follow the system."""
+    return _theme.mode
+
+
+def color(name: str, alpha: float = 1.0) -> QColor:
+    """A token as a `QColor`, e.g. ``color("accent")``."""
+    value = QColor(str(getattr(_theme.tokens, name)))
+    value.setAlphaF(alpha)
+    return value
+
+
+def signals() -> ThemeSignals:
+    """Where a change of theme is announced."""
+    if _theme.signals is None:
+        _theme.signals = ThemeSignals()
+    return _theme.signals
+
+
+def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM, scale: float = 1.0) -> None:
+    """Put style, palette, fonts and style sheet on the application, and follow the system.
+
+    Args:
+        app: The running application.
+        wanted: ``system``, ``light`` or ``dark``.
+        scale: Factor on every font size, 1.0 for the sizes of the drawings.
+    """
+    _theme.mode = Mode(wanted)
+    _theme.scale = scale
+    if _theme.followed is not app:
+        _theme.followed = app
+        _load_fonts()
+        app.setStyle(QStyleFactory.create("Fusion"))
+        app.styleHints().colorSchemeChanged.connect(_on_color_scheme_changed)
+    _follow(app)
+
+
+def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
+    """The font of a role, with tabular figures.
+
+    Args:
+        role: ``body`` 13 px, ``title`` 15 px, ``meta`` 12 px, ``label`` 11 px, ``mono`` for code.
+        strong: Semi-bold; a title always is.
+    """
+    if role == "mono":
+        made = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    else:
+        made = QFont(_theme.family) if _theme.family else QFont()
+        made.setFeature(QFont.Tag("tnum"), 1)
+    made.setPixelSize(max(8, round(_SIZE_PX[role] * _theme.scale)))
+    if strong or role == "title":
+        made.setWeight(QFont.Weight.DemiBold)
+    return made
+
+
+def _load_fonts() -> None:
+    """Register the bundled Inter unless the system has its own."""
+    if "Inter" not in QFontDatabase.families():
+        folder = resources.files("assets") / "fonts"
+        for name in _FONT_FILES:
+            file = folder / name
+            if file.is_file():
+                QFontDatabase.addApplicationFontFromData(file.read_bytes())
+    _theme.family = "Inter" if "Inter" in QFontDatabase.families() else ""
+
+
+def _on_color_scheme_changed(_scheme: Qt.ColorScheme) -> None:
+    if _theme.followed is not None and _theme.mode is Mode.SYSTEM:
+        _follow(_theme.followed)
+
+
+def _follow(app: QApplication) -> None:
+    if _theme.mode is Mode.SYSTEM:
+        dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+    else:
+        dark = _theme.mode is Mode.DARK
+    _theme.tokens = DARK if dark else LIGHT
+    app.setPalette(_palette(_theme.tokens))
+    app.setFont(font("body"))
+    app.setStyleSheet(style_sheet(_theme.tokens))
+    signals().changed.emit()
+
+
+def _palette(tokens: Tokens) -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    for name, value in (
+        (role.Window, tokens.bg),
+        (role.WindowText, tokens.text),
+        (role.Base, tokens.card),
+        (role.AlternateBase, tokens.panel),
+        (role.Text, tokens.text),
+        (role.Button, tokens.card),
+        (role.ButtonText, tokens.text),
+        (role.BrightText, tokens.bad),
+        (role.PlaceholderText, tokens.faint),
+        (role.ToolTipBase, tokens.card),
+        (role.ToolTipText, tokens.text),
+        (role.Highlight, tokens.accent),
+        (role.HighlightedText, tokens.on_accent),
+        (role.Accent, tokens.accent),
+        (role.Link, tokens.accent),
+        (role.LinkVisited, tokens.accent),
+        (role.Light, tokens.card),
+        (role.Midlight, tokens.free),
+        (role.Mid, tokens.line),
+        (role.Dark, tokens.line),
+        (role.Shadow, tokens.line),
+    ):
+        palette.setColor(name, QColor(value))
+    for name in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+        palette.setColor(QPalette.ColorGroup.Disabled, name, QColor(tokens.faint))
+    palette.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(tokens.free))
+    return palette
