@@ -1,0 +1,1 @@
+"""The page that shows what context costs: memory against context, model beside model."""

@@ -1,0 +1,1 @@
+"""The right pane: model, device plan, speed and settings. Views only."""

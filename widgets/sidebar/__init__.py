@@ -1,0 +1,1 @@
+"""The left pane: search, chats, documents and the page switcher. Views only."""
