@@ -1,0 +1,1 @@
+"""The llama.cpp binding: the only package that imports `llama_cpp`."""
