@@ -7,12 +7,13 @@ Commands flow to the worker, events back. Bytes and framing are in `engine.worke
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from engine.errors import Problem
-from engine.settings import EngineSettings, GenerationSettings
+if TYPE_CHECKING:
+    from engine.errors import Problem
+    from engine.settings import EngineSettings, GenerationSettings
 
 PROTOCOL_VERSION = 1
 

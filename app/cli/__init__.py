@@ -1,0 +1,1 @@
+"""The command line. Runs where Qt is not installed; only `window` starts Qt."""

@@ -1,0 +1,90 @@
+"""``leadline``: without arguments it opens the window; with a command it runs that."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Command(Protocol):
+    """A module of this package: declares its options and runs."""
+
+    HELP: str
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+_COMMANDS = ("ask", "devices", "inspect", "plan", "fit", "bench", "node")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] == "window":
+        from app.window.main import main as open_window
+
+        return open_window(given[1:])
+    options = _parser(given).parse_args(given)
+    as_json = bool(getattr(options, "json", False))
+    try:
+        return _command(options.command).run(options)
+    except UserError as error:
+        _report(error, as_json=as_json)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leadline",
+        description="Local long-context inference. Without a command, the window opens.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in _COMMANDS:
+        module = _command(name)
+        sub = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        # Only the chosen command's options are built: the others would slow every start.
+        if name in given[:1]:
+            module.add_options(sub)
+    subparsers.add_parser("window", help="Open the window (the default).")
+    return parser
+
+
+def _command(name: str) -> _Command:
+    return cast("_Command", import_module(f"app.cli.{name}"))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"leadline {version('leadline')}"
+    except PackageNotFoundError:
+        return "leadline (not installed)"
+
+
+def _report(error: UserError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.problem.as_json()}, ensure_ascii=False))
+        return
+    print(error.message, file=sys.stderr)
+    if error.fix:
+        print(error.fix, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""``leadline inspect MODEL``: what a model file says about itself, without loading it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from engine.models.demo import resolve_model
+from engine.models.header import read_header
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "Show a model file's architecture, size, layers, heads, context and KV bytes per token."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="A GGUF file, or demo.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Inspect; 0 when the file could be read."""
+    header = read_header(resolve_model(options.model))
+    facts = header.as_facts()
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return 0
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        print(f"{name.replace('_', ' '):{width}}  {'unknown' if shown is None else shown}")
+    return 0

@@ -1,0 +1,228 @@
+"""The client's end of a worker process: start it, talk to it, notice its end, stop it.
+
+No method blocks on the worker. Commands go out through a thread of their own, because a pipe to a
+hung worker fills up; events and the end of the process are reported on the reader's thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from engine.worker.codec import GarbledStreamError, Sender, read_event
+from engine.worker.death import WorkerExit
+from engine.worker.protocol import Aborting, Cancel, Message, Shutdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from engine.worker.protocol import Command, Event
+
+# The stop ladder: how long each step is given before the next one.
+SHUTDOWN_S = 3.0
+TERMINATE_S = 2.0
+KILL_S = 5.0
+_LOG_TAIL_LINES = 60
+_request_ids = itertools.count(1)
+
+
+def new_request_id() -> int:
+    """A request id that no other request of this process has."""
+    return next(_request_ids)
+
+
+class WorkerClient:
+    """One worker process. Callbacks run on the client's threads, never on the caller's.
+
+    Args:
+        on_event: Every event, in order.
+        on_exit: Once, after the last event.
+        on_log: Every line of the worker's stderr.
+        command: What to start; the real worker by default.
+        env: Additions to the environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_event: Callable[[Event], None],
+        on_exit: Callable[[WorkerExit], None],
+        on_log: Callable[[str], None] = lambda _line: None,
+        command: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._on_event = on_event
+        self._on_exit = on_exit
+        self._on_log = on_log
+        self._command = list(command or (sys.executable, "-P", "-m", "engine.worker"))
+        self._env = dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._log_tail: deque[str] = deque(maxlen=_LOG_TAIL_LINES)
+        self._last_words = ""
+        self._cause = ""
+        self._asked = False
+        self._ended = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._last_event_s = time.monotonic()
+        self.phase = ""
+        """What the worker is doing, in words that end a sentence; kept by the owner."""
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process and not self._ended.is_set() else None
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last event."""
+        return time.monotonic() - self._last_event_s
+
+    def start(self) -> None:
+        """Start the process; `Hello` comes as the first event.
+
+        Raises:
+            OSError: The program cannot be started.
+        """
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=_environment(self._env),
+        )
+        self._log_thread = self._thread(self._read_log, "worker-log")
+        self._thread(self._write, "worker-writer")
+        self._thread(self._read, "worker-reader")
+
+    def send(self, command: Command) -> None:
+        """Queue a command. To a worker that has ended it goes nowhere; `on_exit` has said so."""
+        self._outbox.put(command)
+
+    def cancel(self, request_id: int) -> None:
+        """Ask for a request to stop; its `Finished` or `Failed` still comes."""
+        self.send(Cancel(request_id=request_id))
+
+    def stop(self, *, cause: str = "", grace_s: float = SHUTDOWN_S) -> None:
+        """Start the stop ladder and return at once.
+
+        Args:
+            cause: Sentence code when this is not the user's wish, e.g. ``"worker.hung"``.
+            grace_s: Seconds for an orderly end; 0 goes straight to terminate.
+        """
+        if self._process is None or self._ended.is_set():
+            return
+        self._cause = self._cause or cause
+        self._asked = self._asked or not cause
+        threading.Thread(
+            target=self._descend, args=(grace_s,), name="worker-stop", daemon=True
+        ).start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it has come."""
+        return self._process is None or self._ended.wait(timeout_s)
+
+    # ---- threads
+
+    def _thread(self, target: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _write(self) -> None:
+        assert self._process
+        assert self._process.stdin
+        sender = Sender(self._process.stdin)
+        while (message := self._outbox.get()) is not None:
+            try:
+                sender.send(message)
+            except (OSError, ValueError):
+                break
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _read_log(self) -> None:
+        assert self._process
+        assert self._process.stderr
+        for raw in iter(self._process.stderr.readline, b""):
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            self._log_tail.append(line)
+            self._on_log(line)
+
+    def _read(self) -> None:
+        assert self._process
+        assert self._process.stdout
+        try:
+            while (event := read_event(self._process.stdout)) is not None:
+                self._last_event_s = time.monotonic()
+                if isinstance(event, Aborting):
+                    self._last_words = event.text
+                self._on_event(event)
+        except GarbledStreamError as error:
+            self._log_tail.append(f"protocol: {error}")
+            # A stream that is cut by a death is the death's symptom, not garbage.
+            if self._process.poll() is None and not self._dies_within(0.5):
+                self._cause = self._cause or "worker.garbled"
+                self._process.kill()
+        status = self._process.wait()
+        self._finish(status)
+
+    def _dies_within(self, seconds: float) -> bool:
+        assert self._process
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _finish(self, status: int) -> None:
+        self._outbox.put(None)
+        # The log's last lines say why: they belong to the report.
+        self._log_thread.join(0.5)
+        self._ended.set()
+        self._on_exit(
+            WorkerExit(
+                status=status,
+                phase=self.phase,
+                asked=self._asked and not self._cause,
+                last_words=self._last_words,
+                log_tail=tuple(self._log_tail),
+                cause=self._cause,
+            )
+        )
+
+    def _descend(self, grace_s: float) -> None:
+        assert self._process
+        with self._stop_lock:
+            if grace_s > 0:
+                self.send(Shutdown())
+                if self._ended.wait(grace_s):
+                    return
+            self._process.terminate()
+            if self._ended.wait(TERMINATE_S):
+                return
+            self._process.kill()
+            self._ended.wait(KILL_S)
+
+
+def _environment(additions: Mapping[str, str]) -> dict[str, str]:
+    """The worker's environment: it must import this very `engine`, from whatever folder."""
+    import engine
+
+    root = os.path.dirname(os.path.dirname(os.path.abspath(engine.__file__ or "")))
+    paths = [root, os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "GGML_NO_BACKTRACE": "1",
+        **additions,
+    }

@@ -1,0 +1,152 @@
+"""A worker for code that may wait: the command line, tests, benchmarks."""
+
+from __future__ import annotations
+
+import queue
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.errors import Problem, UserError
+from engine.worker.client import WorkerClient, new_request_id
+from engine.worker.death import WorkerExit, explain
+from engine.worker.protocol import (
+    PROTOCOL_VERSION,
+    Bench,
+    BenchResult,
+    Count,
+    Counted,
+    Failed,
+    Finished,
+    Generate,
+    Hello,
+    Load,
+    Loaded,
+    Measure,
+    Measured,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from engine.settings import EngineSettings, GenerationSettings
+    from engine.worker.protocol import Event, Prompt
+
+START_TIMEOUT_S = 60
+E = TypeVar("E", bound="Event")
+
+
+class BlockingWorker:
+    """A started worker as a context manager. Not for a GUI thread.
+
+    Raises:
+        UserError: From every method: the request failed, or the worker died.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_log: Callable[[str], None] = lambda _line: None,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self._inbox: queue.Queue[Event | WorkerExit] = queue.Queue()
+        self.client = WorkerClient(
+            on_event=self._inbox.put,
+            on_exit=self._inbox.put,
+            on_log=on_log,
+            env=env,
+            command=command,
+        )
+        self.hello: Hello
+
+    def __enter__(self) -> BlockingWorker:
+        self.client.phase = "while starting"
+        try:
+            self.client.start()
+        except OSError as error:
+            raise UserError("worker.start_failed", reason=str(error)) from error
+        hello = self._next(START_TIMEOUT_S)
+        if not isinstance(hello, Hello) or hello.protocol_version != PROTOCOL_VERSION:
+            self.client.stop(grace_s=0)
+            theirs = hello.protocol_version if isinstance(hello, Hello) else "?"
+            raise UserError("worker.other_version", theirs=theirs, ours=PROTOCOL_VERSION)
+        self.hello = hello
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.client.stop()
+        self.client.join(15)
+
+    def load(
+        self, settings: EngineSettings, on_event: Callable[[Event], None] = lambda _event: None
+    ) -> Loaded:
+        """Load a model; progress goes to `on_event`."""
+        self.client.phase = "while loading the model"
+        return self._last(Load(request_id=new_request_id(), settings=settings), Loaded, on_event)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        generation: GenerationSettings,
+        on_event: Callable[[Event], None] = lambda _event: None,
+    ) -> Finished:
+        """Write a reply; text and progress go to `on_event`."""
+        self.client.phase = "while answering"
+        command = Generate(request_id=new_request_id(), prompt=prompt, generation=generation)
+        return self._last(command, Finished, on_event)
+
+    def measure(self, prompt: Prompt, generation: GenerationSettings) -> Measured:
+        """Count a request segment by segment."""
+        command = Measure(request_id=new_request_id(), prompt=prompt, generation=generation)
+        return self._last(command, Measured)
+
+    def count(self, texts: Sequence[str]) -> tuple[int, ...]:
+        """Tokens of each text."""
+        return self._last(Count(request_id=new_request_id(), texts=tuple(texts)), Counted).counts
+
+    def bench(self, command: Bench) -> BenchResult:
+        """Time prefill and decode."""
+        self.client.phase = "while measuring"
+        return self._last(command, BenchResult)
+
+    def _last(
+        self,
+        command: Load | Generate | Measure | Count | Bench,
+        wanted: type[E],
+        on_event: Callable[[Event], None] = lambda _event: None,
+    ) -> E:
+        for event in self._events(command):
+            if isinstance(event, wanted):
+                return event
+            on_event(event)
+        raise AssertionError("the stream of events ends with an answer or an error")
+
+    def _events(self, command: Load | Generate | Measure | Count | Bench) -> Iterator[Event]:
+        self.client.send(command)
+        while True:
+            try:
+                event = self._next(None)
+            except KeyboardInterrupt:
+                # What was written so far still comes, with the reason "cancelled".
+                self.client.cancel(command.request_id)
+                continue
+            if getattr(event, "request_id", None) != command.request_id:
+                continue
+            if isinstance(event, Failed):
+                raise UserError.of(event.problem)
+            yield event
+
+    def _next(self, timeout_s: float | None) -> Event:
+        try:
+            item = self._inbox.get(timeout=timeout_s)
+        except queue.Empty:
+            self.client.stop(cause="worker.start_timeout", grace_s=0)
+            raise UserError("worker.start_timeout", seconds=timeout_s or 0) from None
+        if isinstance(item, WorkerExit):
+            raise UserError.of(explain(item) or Problem(code="worker.gone"))
+        return item
