@@ -76,13 +76,11 @@ def choose(requested: str = AUTO, *, platform: str = sys.platform) -> Choice:
 
 
 def build_settings(backend: Backend, *, platform: str = sys.platform) -> dict[str, str]:
-    """The CMake definitions of llama.cpp for a backend."""
-    settings = {"GGML_RPC": "ON"}
+    """The CMake definitions of a backend, besides those in pyproject.toml that every build has."""
     if backend is not Backend.CPU:
-        settings[f"GGML_{backend.name}"] = "ON"
-    elif platform == "darwin":
-        settings["GGML_METAL"] = "OFF"  # on by default there
-    return settings
+        return {f"GGML_{backend.name}": "ON"}
+    # On macOS, Metal is on by default.
+    return {"GGML_METAL": "OFF"} if platform == "darwin" else {}
 
 
 def uv_arguments(backend: Backend, *, platform: str = sys.platform) -> list[str]:
@@ -106,8 +104,9 @@ def installed_build() -> InstalledBuild | None:
 def change_command(backend: Backend, *, platform: str = sys.platform) -> str:
     """What to type in Leadline's folder to build another backend."""
     if platform == "win32":
-        options = " ".join(uv_arguments(backend, platform=platform))
-        return f"uv pip sync requirements.lock {options}"
+        return " ".join(
+            ["uv pip sync requirements.lock", *uv_arguments(backend, platform=platform)]
+        )
     return f"make setup BACKEND={backend}"
 
 

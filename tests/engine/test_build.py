@@ -64,10 +64,15 @@ def test_an_unknown_backend_is_refused() -> None:
 
 
 @pytest.mark.parametrize("backend", list(Backend))
-def test_every_build_has_rpc_and_differs_from_the_others(backend: Backend) -> None:
-    assert build_settings(backend, platform="linux")["GGML_RPC"] == "ON"
-    others = [uv_arguments(other, platform="darwin") for other in Backend if other is not backend]
-    assert uv_arguments(backend, platform="darwin") not in others
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_every_backend_is_built_with_settings_of_its_own(backend: Backend, platform: str) -> None:
+    others = [uv_arguments(other, platform=platform) for other in Backend if other is not backend]
+    assert uv_arguments(backend, platform=platform) not in others
+
+
+def test_the_cpu_build_is_what_uv_makes_without_arguments() -> None:
+    assert build_settings(Backend.CPU, platform="linux") == {}
+    assert build_settings(Backend.CPU, platform="darwin") == {"GGML_METAL": "OFF"}
 
 
 def test_the_command_to_change_names_the_backend() -> None:
