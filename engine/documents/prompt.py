@@ -7,9 +7,12 @@ gives the same bytes in every request and the KV cache of a prefix that holds it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from engine.documents.model import Page
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.documents.model import Page
 
 CITING_INSTRUCTION = (
     "Answer from the documents above. After each statement that comes from a document, cite the "

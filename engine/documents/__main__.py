@@ -1,0 +1,95 @@
+"""The reading process: `python -m engine.documents`. One file, then it ends.
+
+It limits its own memory, yields the processor to the engine, and leaves at once when the owner's
+end of its stdin closes. File descriptor 1 carries frames alone; whatever libraries print goes to
+stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from engine.documents.messages import ENCODER, REQUEST_DECODER, Done, Failed, Progress
+from engine.errors import Problem, UserError
+from engine.framing import read_frame, write_frame
+
+if TYPE_CHECKING:
+    from engine.documents.messages import ReadRequest, Reply
+
+_PROGRESS_INTERVAL_S = 0.05
+_NICENESS = 5
+EXIT_OUT_OF_MEMORY = 71
+
+
+def main() -> int:
+    """Serve one request."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    body = read_frame(sys.stdin.buffer)
+    if body is None:
+        return 0
+    request = REQUEST_DECODER.decode(body)
+    threading.Thread(target=_leave_with_owner, daemon=True).start()
+    _restrain(request.limits.memory_bytes)
+    try:
+        write_frame(replies, ENCODER.encode(_serve(request, replies)))
+    except MemoryError:
+        # There may be too little left even to say so in a frame.
+        return EXIT_OUT_OF_MEMORY
+    return 0
+
+
+def _serve(request: ReadRequest, replies: BinaryIO) -> Reply:
+    # Imported under the memory limit, and not before the owner is being watched.
+    from engine.documents.extract import read_document
+
+    said = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= _PROGRESS_INTERVAL_S:
+            said = now
+            write_frame(replies, ENCODER.encode(Progress(done=done, total=total)))
+
+    try:
+        document = read_document(
+            request.path, password=request.password, limits=request.limits, progress=progress
+        )
+    except UserError as error:
+        return Failed(problem=error.problem)
+    except RecursionError as error:
+        name = os.path.basename(request.path)
+        return Failed(
+            problem=Problem(code="documents.corrupt", params={"name": name}, detail=repr(error))
+        )
+    return Done(document=document)
+
+
+def _leave_with_owner() -> None:
+    """Wait for the owner's end of stdin to close, then end this process in mid-work."""
+    os.read(0, 1)
+    os._exit(0)
+
+
+def _restrain(memory_bytes: int) -> None:
+    """Bound this process's memory and give way to the engine. POSIX only; the owner watches too."""
+    if sys.platform == "win32":
+        return
+    os.nice(_NICENESS)
+    if sys.platform == "linux":
+        import resource
+
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    # Not sys.exit: the interpreter would wait for the thread that waits for stdin.
+    os._exit(main())

@@ -1,0 +1,1 @@
+"""One module per format; each has a function that reads a `Source` into a `Draft`."""

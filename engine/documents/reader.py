@@ -1,0 +1,270 @@
+"""Runs the reading of documents in processes of their own.
+
+`DocumentReader` is the only way the app reads a file: `read` blocks (command line), `start` returns
+at once and calls back from a thread (window). Whatever a file does to its reading process - hang,
+crash, eat memory - comes out as one `UserError`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+import psutil
+
+import engine
+from engine.documents.limits import Limits
+from engine.documents.messages import ENCODER, REPLY_DECODER, Done, Failed, Progress, ReadRequest
+from engine.errors import Problem, UserError
+from engine.framing import FramingError, read_frame, write_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.documents.model import Document
+
+_AT_ONCE = 2
+_WATCH_INTERVAL_S = 0.1
+_KEPT_STDERR_BYTES = 16 * 1024
+_EXIT_OUT_OF_MEMORY = 71
+_ROOT = Path(engine.__file__).resolve().parent.parent
+
+
+class ReadingJob:
+    """One file being read. Owned by whoever started it; may be cancelled from any thread."""
+
+    def __init__(self, path: Path, password: str | None, limits: Limits) -> None:
+        self.path = path
+        self._password = password
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped_by = ""
+        self._finished = threading.Event()
+        self._last_sign = 0.0
+
+    def cancel(self) -> None:
+        """Stop reading: the process is killed, the job ends with ``documents.cancelled``."""
+        self._stop("documents.cancelled")
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the job has ended and its last callback has returned."""
+        return self._finished.wait(timeout_s)
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> Document:
+        """Read the file on the calling thread.
+
+        Raises:
+            UserError: Whatever kept it from being read.
+        """
+        process = self._spawn()
+        watch = threading.Thread(target=self._watch, args=(process,), name="document-watch")
+        stderr = _Tail(process.stderr)
+        watch.start()
+        try:
+            reply = self._converse(process, progress)
+        finally:
+            _end(process)
+            watch.join()
+            stderr.close()
+        return self._outcome(reply, process.returncode, stderr.text())
+
+    def finish(self) -> None:
+        """Mark the job as ended: nothing more will be called."""
+        self._finished.set()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped_by:
+                raise self._problem(self._stopped_by)
+            # -P: a module lying in the current folder must not be imported in place of a library.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            self._last_sign = time.monotonic()
+            return self._process
+
+    def _converse(
+        self, process: subprocess.Popen[bytes], progress: Callable[[int, int], None] | None
+    ) -> Done | Failed | None:
+        """Send the request and take replies until the last one; None when the process died."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        request = ReadRequest(path=str(self.path), password=self._password, limits=self._limits)
+        try:
+            write_frame(process.stdin, ENCODER.encode(request))
+            while (body := read_frame(process.stdout)) is not None:
+                self._last_sign = time.monotonic()
+                reply = REPLY_DECODER.decode(body)
+                if not isinstance(reply, Progress):
+                    return reply
+                if progress is not None:
+                    progress(reply.done, reply.total)
+        except (OSError, FramingError, msgspec.DecodeError):
+            # The process died or was killed; its exit status and stderr tell why.
+            pass
+        return None
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop a process that shows no progress, takes too long or too much memory."""
+        started = time.monotonic()
+        with suppress(psutil.Error):
+            memory = psutil.Process(process.pid)
+            while process.poll() is None:
+                now = time.monotonic()
+                late = now - started > self._limits.total_s
+                if late or now - self._last_sign > self._limits.stall_s:
+                    self._stop("documents.stalled")
+                elif memory.memory_info().rss > self._limits.memory_bytes:
+                    self._stop("documents.too_much_memory")
+                time.sleep(_WATCH_INTERVAL_S)
+
+    def _stop(self, code: str) -> None:
+        with self._lock:
+            self._stopped_by = self._stopped_by or code
+            if self._process is not None:
+                self._process.kill()
+
+    def _outcome(self, reply: Done | Failed | None, status: int, stderr: str) -> Document:
+        if isinstance(reply, Done):
+            return reply.document
+        if isinstance(reply, Failed):
+            raise UserError.of(reply.problem)
+        if self._stopped_by:
+            raise self._problem(self._stopped_by)
+        if status == _EXIT_OUT_OF_MEMORY or "MemoryError" in stderr:
+            raise self._problem("documents.too_much_memory", stderr)
+        raise self._problem("documents.crashed", f"exit status {status}\n{stderr}")
+
+    def _problem(self, code: str, detail: str = "") -> UserError:
+        seconds = self._limits.stall_s
+        return UserError(code, name=self.path.name, seconds=seconds, detail=detail)
+
+
+class DocumentReader:
+    """Reads files, a few at a time, each in its own process. Thread-safe; close when done."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._slots = threading.Semaphore(_AT_ONCE)
+        self._jobs: set[ReadingJob] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def read(
+        self,
+        path: str | Path,
+        *,
+        password: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Document:
+        """Read a file and wait for it. Interrupting the wait (Ctrl-C) stops the process.
+
+        Raises:
+            UserError: Whatever kept it from being read.
+        """
+        return self._job(path, password).run(progress)
+
+    def start(
+        self,
+        path: str | Path,
+        *,
+        on_done: Callable[[Document], None],
+        on_failed: Callable[[Problem], None],
+        on_progress: Callable[[int, int], None] | None = None,
+        password: str | None = None,
+    ) -> ReadingJob:
+        """Read a file in the background.
+
+        Exactly one of `on_done` and `on_failed` is called, once. All callbacks arrive on the
+        job's own thread and must not block.
+        """
+        job = self._job(path, password)
+        with self._lock:
+            if self._closed:
+                job.cancel()
+            self._jobs.add(job)
+
+        def work() -> None:
+            try:
+                with self._slots:
+                    document = job.run(on_progress)
+                on_done(document)
+            except UserError as error:
+                on_failed(error.problem)
+            finally:
+                with self._lock:
+                    self._jobs.discard(job)
+                job.finish()
+
+        threading.Thread(target=work, name=f"document-{job.path.name}", daemon=True).start()
+        return job
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Cancel what is being read and wait for it to end. Callbacks still arrive until then."""
+        with self._lock:
+            self._closed = True
+            jobs = tuple(self._jobs)
+        for job in jobs:
+            job.cancel()
+        for job in jobs:
+            job.wait(timeout_s)
+
+    def _job(self, path: str | Path, password: str | None) -> ReadingJob:
+        return ReadingJob(Path(path).expanduser().absolute(), password, self._limits)
+
+
+class _Tail:
+    """Drains a pipe on a thread and keeps the end of what came."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._stream = stream
+        self._kept = b""
+        self._thread = threading.Thread(target=self._drain, name="document-stderr")
+        self._thread.start()
+
+    def text(self) -> str:
+        """What was kept."""
+        return self._kept.decode("utf-8", errors="replace")
+
+    def close(self) -> None:
+        """Wait for the end of the stream and close it."""
+        self._thread.join()
+        if self._stream is not None:
+            self._stream.close()
+
+    def _drain(self) -> None:
+        while self._stream is not None and (chunk := self._stream.read1(4096)):  # type: ignore[attr-defined]
+            self._kept = (self._kept + chunk)[-_KEPT_STDERR_BYTES:]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure the process is gone and its pipes are closed."""
+    with suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+    try:
+        process.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this very package, wherever the parent was started."""
+    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
