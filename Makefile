@@ -15,7 +15,7 @@ WITH_BACKEND = $(if $(BACKEND),--backend $(BACKEND))
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python run setup setup-test test fast-tests check lint format screenshots bench lock clean
+.PHONY: help python run setup setup-test test check lint fast-tests format screenshots bench reference lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ screenshots: setup-test ## The main states of the window, light and dark, into S
 bench: setup ## Speed of the demo model on this machine
 	$(PY) -m app.cli ask demo "Tell me how a ship measures the depth of the water." \
 	  --temperature 0 --max-tokens 256 --json
+
+reference: setup-test ## Write docs/settings.md from the declared settings
+	$(PY) -m engine.settings.reference > docs/settings.md
 
 lock: python ## Resolve the dependencies again and write the locks
 	$(SETUP) lock

@@ -177,7 +177,7 @@ def _install_system_packages(packages: list[str], *, needed_for: str) -> None:
     Raises:
         SetupError: When they are not installed afterwards.
     """
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     if shutil.which("apt-get") is None:
         raise SetupError(f"{needed_for} needs what Debian calls: {' '.join(packages)}")
     if os.geteuid() != 0:
