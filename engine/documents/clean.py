@@ -36,6 +36,8 @@ def clean(text: str) -> tuple[str, int]:
 
 def without_leaders(text: str) -> str:
     """Shrink the dot leaders of a table of contents, which cost a token each and say nothing."""
+    if ". . . ." not in text and "......" not in text:
+        return text
     return _LEADERS.sub(" ...", text)
 
 

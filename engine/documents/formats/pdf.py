@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pypdfium2
 import pypdfium2.raw as pdfium_c
 
 from engine.documents.clean import without_leaders
+from engine.documents.hyphens import mend_divided_words
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from engine.documents.draft import Draft
     from engine.documents.source import Source
 
-# pdfium puts one of these where a hyphen divides a word at the end of a line.
-_DIVIDED_WORD = re.compile("[\ufffe\x02]\r?\n?")
 _MAX_OUTLINE_ENTRIES = 20_000
 _MAX_OUTLINE_DEPTH = 15
 _FEW_CHARS = 12
@@ -67,7 +65,8 @@ def _open(source: Source, draft: Draft) -> pypdfium2.PdfDocument:
 def _read_pages(document: pypdfium2.PdfDocument, draft: Draft, headings: list[str]) -> None:
     """Add every page; refuse a document most of whose pages are pictures of text."""
     count = len(document)
-    pictured = blank = unread = images = 0
+    texts: list[str] = []
+    pictured = unread = images = 0
     for index in range(count):
         draft.step(index, count)
         try:
@@ -75,18 +74,18 @@ def _read_pages(document: pypdfium2.PdfDocument, draft: Draft, headings: list[st
         except pypdfium2.PdfiumError:
             text, page_images, unread = "", 0, unread + 1
         images += page_images
-        if len(text.strip()) <= _FEW_CHARS:
-            pictured += page_images > 0
-            blank += page_images == 0
+        pictured += page_images > 0 and len(text.strip()) <= _FEW_CHARS
+        texts.append(text)
+    for index, text in enumerate(mend_divided_words(texts)):
         label = document.get_page_label(index)
         draft.add_page(without_leaders(text), label=label, heading=headings[index])
     draft.step(count, count)
-    _judge(draft, count, pictured=pictured, blank=blank, unread=unread)
+    _judge(draft, count, pictured=pictured, unread=unread)
     if images:
         draft.note("documents.note_images", count=images)
 
 
-def _judge(draft: Draft, count: int, *, pictured: int, blank: int, unread: int) -> None:
+def _judge(draft: Draft, count: int, *, pictured: int, unread: int) -> None:
     """Say which pages gave no text, or that there is nothing to work with."""
     if unread == count:
         raise UserError("documents.corrupt", name=draft.name, detail="no page could be loaded")
@@ -109,7 +108,7 @@ def _page_text(document: pypdfium2.PdfDocument, index: int) -> tuple[str, int]:
             text = text_page.get_text_range()
         finally:
             text_page.close()
-        return _DIVIDED_WORD.sub("", text), _image_count(page)
+        return text, _image_count(page)
     finally:
         page.close()
 
