@@ -185,9 +185,13 @@ class WorkerClient:
         return True
 
     def _finish(self, status: int) -> None:
+        assert self._process and self._process.stdout and self._process.stderr
         self._outbox.put(None)
         # The log's last lines say why: they belong to the report.
         self._log_thread.join(0.5)
+        for stream in (self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()
         self._ended.set()
         self._on_exit(
             WorkerExit(

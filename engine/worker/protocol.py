@@ -7,13 +7,12 @@ Commands flow to the worker, events back. Bytes and framing are in `engine.worke
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
-if TYPE_CHECKING:
-    from engine.errors import Problem
-    from engine.settings import EngineSettings, GenerationSettings
+from engine.errors import Problem
+from engine.settings import EngineSettings, GenerationSettings
 
 PROTOCOL_VERSION = 1
 

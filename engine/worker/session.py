@@ -10,6 +10,7 @@ from engine.worker.client import WorkerClient, new_request_id
 from engine.worker.death import WorkerExit, explain
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
+    Aborting,
     Bench,
     BenchResult,
     Count,
@@ -66,6 +67,8 @@ class BlockingWorker:
         except OSError as error:
             raise UserError("worker.start_failed", reason=str(error)) from error
         hello = self._next(START_TIMEOUT_S)
+        while isinstance(hello, Aborting):
+            hello = self._next(START_TIMEOUT_S)
         if not isinstance(hello, Hello) or hello.protocol_version != PROTOCOL_VERSION:
             self.client.stop(grace_s=0)
             theirs = hello.protocol_version if isinstance(hello, Hello) else "?"
