@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine import system
@@ -121,7 +121,13 @@ def make_environment(uv: Path, stamp: Stamp) -> None:
     pip = [str(uv), "pip"]
     target = ["--python", str(python)]
     lock = str(ROOT / LOCKS[stamp.level])
-    _run([*pip, "sync", *target, "--require-hashes", *uv_arguments(backend), lock], _build_env())
+    try:
+        sync = ["sync", *target, "--require-hashes", *uv_arguments(backend), lock]
+        _run([*pip, *sync], _build_env())
+    except SetupError as error:
+        if backend is Backend.CPU:
+            raise
+        raise SetupError(f"{error}\nTo go on without {backend}: make setup BACKEND=cpu") from error
     _run([*pip, "install", "-q", *target, "--no-deps", "--editable", str(ROOT)])
 
 
@@ -159,16 +165,20 @@ def _set_up(level: str, requested: str | None) -> None:
     stamp = wanted_stamp(level, requested, made, inputs_hash(ROOT))
     if stamp != made:
         started = time.monotonic()
-        # An interrupted setup must not look complete, yet must remember a backend once named.
+        # An interrupted setup must not look complete; a failed one goes back to what was before.
         if made:
-            stamp_path.write_text(json.dumps(asdict(stamp) | {"inputs": ""}), encoding="utf-8")
+            _write_stamp(stamp_path, replace(made, inputs=""))
         make_environment(find_uv(ROOT) or install_uv(ROOT), stamp)
-        stamp_path.write_text(json.dumps(asdict(stamp)), encoding="utf-8")
+        _write_stamp(stamp_path, stamp)
         _say(f"Environment ready in {time.monotonic() - started:.0f} s")
     site = next((ROOT / ".venv").glob("lib/python3*/site-packages"))
     missing = system.missing_for_qt(site / "PySide6", has_display=system.has_display())
     if missing:
         _install_system_packages(missing, needed_for="The window")
+
+
+def _write_stamp(path: Path, stamp: Stamp) -> None:
+    path.write_text(json.dumps(asdict(stamp)), encoding="utf-8")
 
 
 def _install_system_packages(packages: list[str], *, needed_for: str) -> None:
