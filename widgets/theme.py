@@ -139,7 +139,6 @@ class _Theme:
     def __init__(self) -> None:
         self.tokens = LIGHT
         self.mode = Mode.SYSTEM
-        self.scale = 1.0
         self.family = ""
         self.signals: ThemeSignals | None = None
         self.followed: QApplication | None = None
@@ -177,16 +176,14 @@ def signals() -> ThemeSignals:
     return _theme.signals
 
 
-def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM, scale: float = 1.0) -> None:
+def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
     """Put style, palette, fonts and style sheet on the application, and follow the system.
 
     Args:
         app: The running application.
         wanted: ``system``, ``light`` or ``dark``.
-        scale: Factor on every font size, 1.0 for the sizes of the drawings.
     """
     _theme.mode = Mode(wanted)
-    _theme.scale = scale
     if _theme.followed is not app:
         _theme.followed = app
         _load_fonts()
@@ -207,7 +204,7 @@ def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
     else:
         made = QFont(_theme.family) if _theme.family else QFont()
         made.setFeature(QFont.Tag("tnum"), 1)
-    made.setPixelSize(max(8, round(_SIZE_PX[role] * _theme.scale)))
+    made.setPixelSize(_SIZE_PX[role])
     if strong or role == "title":
         made.setWeight(QFont.Weight.DemiBold)
     return made

@@ -1,0 +1,53 @@
+"""Revert and Apply, with what applying costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from engine.settings import Cost
+from widgets import theme
+from widgets.parts import button, row
+
+if TYPE_CHECKING:
+    from widgets.engine_pane.viewdata import ApplyView
+
+
+class ApplyBar(QWidget):
+    """The two buttons at the foot of the pane.
+
+    Signals:
+        apply_requested: The edited settings are to be taken over.
+        revert_requested: The edits are to be dropped.
+    """
+
+    apply_requested = Signal()
+    revert_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("apply_bar")
+        self.revert = button(self.tr("Revert"), "settings_revert")
+        self.apply = button(self.tr("Apply"), "settings_apply", "primary")
+        self.revert.clicked.connect(self.revert_requested)
+        self.apply.clicked.connect(self.apply_requested)
+        line = row(theme.SPACE.s)
+        line.addWidget(self.revert, 1)
+        line.addWidget(self.apply, 1)
+        self.setLayout(line)
+
+    def show_state(self, cost: Cost, view: ApplyView, *, is_edited: bool, is_loaded: bool) -> None:
+        """Write the buttons for what is edited, what it costs and what the application knows."""
+        words = {
+            Cost.NOTHING: self.tr("Apply"),
+            Cost.CONTEXT: self.tr("Apply · new context"),
+            Cost.RELOAD: self.tr("Apply · reload"),
+        }[cost]
+        default = words if is_loaded else self.tr("Load")
+        self.apply.setText(view.label or default)
+        self.apply.setAccessibleName(self.apply.text())
+        self.apply.setToolTip(view.detail)
+        self.apply.setEnabled(view.is_possible and (is_edited or not is_loaded))
+        self.revert.setEnabled(is_edited)

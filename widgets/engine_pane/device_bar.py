@@ -1,0 +1,284 @@
+"""One device of the plan: its name, the bar of what fills its memory, and its live figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from widgets import theme
+from widgets.engine_pane.viewdata import DeviceLiveView, DeviceView
+from widgets.figures import UNKNOWN, exact_bytes, gib, whole
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
+BAR_HEIGHT_PX: Final = 18
+_HEADING_PX: Final = 20
+_SUBLINE_PX: Final = 18
+_SPARK_WIDTH_PX: Final = 56
+
+Part = tuple[str, str, int]
+
+
+def parts_of(device: DeviceView) -> list[Part]:
+    """What fills the bar from the left: (token, word, bytes). Unknown parts are left out."""
+    described = (
+        ("weights", "weights", device.weights_bytes),
+        ("kv", "KV cache", device.kv_bytes),
+        ("compute", "compute", device.compute_bytes),
+        ("other", "runtime", device.runtime_bytes),
+        ("other", "other programs", device.other_bytes),
+    )
+    return [(token, word, size) for token, word, size in described if size]
+
+
+def paint_bar(painter: QPainter, area: QRectF, device: DeviceView) -> None:
+    """Draw the bar of a device into an area: parts, the overflow hatched, and the limit."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    clip = QPainterPath()
+    clip.addRoundedRect(area, theme.RADIUS.bar, theme.RADIUS.bar)
+    painter.setClipPath(clip)
+    painter.fillRect(area, theme.color("free"))
+    total = device.total_bytes
+    if not total or device.is_lost or device.planned_bytes is None:
+        painter.fillRect(area, QBrush(theme.color("line"), Qt.BrushStyle.BDiagPattern))
+        painter.restore()
+        return
+    x = area.left()
+    for token, _word, size in parts_of(device):
+        width = area.width() * size / total
+        painter.fillRect(QRectF(x, area.top(), width, area.height()), theme.color(token))
+        x += width
+    if device.short_bytes:
+        _paint_overflow(painter, area, device, total)
+    if device.limit_bytes is not None:
+        at = area.left() + area.width() * min(1.0, device.limit_bytes / total)
+        painter.fillRect(QRectF(at - 1, area.top(), 1.6, area.height()), theme.color("dim"))
+    painter.restore()
+
+
+def _paint_overflow(painter: QPainter, area: QRectF, device: DeviceView, total: int) -> None:
+    limit = device.limit_bytes if device.limit_bytes is not None else total
+    over = max(device.short_bytes / total, 0.06)
+    left = area.left() + area.width() * max(0.0, min(limit / total, 1.0 - over))
+    zone = QRectF(left, area.top(), area.right() - left, area.height())
+    painter.fillRect(zone, theme.color("bad"))
+    painter.setPen(QPen(QColor(theme.current().card), 2.4))
+    x = zone.left() - zone.height()
+    while x < zone.right():
+        painter.drawLine(
+            QPointF(x, zone.bottom() + 2), QPointF(x + zone.height() + 4, zone.top() - 2)
+        )
+        x += 8
+    painter.setPen(Qt.PenStyle.NoPen)
+
+
+class DeviceBar(QWidget):
+    """Paints one device. Repaints when a plan arrives; live figures wait for the tick.
+
+    Owned by `DevicePlan`; main thread; emits nothing.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self._device = DeviceView(id="", name="")
+        self._live: DeviceLiveView | None = None
+        self._pending = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    @property
+    def device(self) -> DeviceView:
+        """What is shown."""
+        return self._device
+
+    def set_device(self, device: DeviceView, *, pending: bool = False) -> None:
+        """Show a plan at once."""
+        if (device, pending) != (self._device, self._pending):
+            self._device, self._pending = device, pending
+            self._describe()
+            self.updateGeometry()
+            self.update()
+
+    def set_live(self, live: DeviceLiveView | None) -> None:
+        """Show live figures; called from the repaint tick."""
+        if live != self._live:
+            self._live = live
+            self._describe()
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """The size it would like."""
+        return QSize(260, _HEADING_PX + BAR_HEIGHT_PX + _SUBLINE_PX)
+
+    def minimumSizeHint(self) -> QSize:
+        """The least it can do with."""
+        return QSize(160, self.sizeHint().height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw it with the colours in force."""
+        painter = QPainter(self)
+        if not self._device.is_on:
+            painter.setOpacity(0.5)
+        self._paint_heading(painter)
+        paint_bar(painter, QRectF(0, _HEADING_PX, self.width(), BAR_HEIGHT_PX), self._device)
+        self._paint_subline(painter)
+
+    def shown_used_bytes(self) -> int | None:
+        """The figure in the heading: the plan's, or what telemetry reads when there is none."""
+        if self._device.planned_bytes is not None:
+            return self._device.planned_bytes
+        return self._live.used_bytes if self._live else None
+
+    def _paint_heading(self, painter: QPainter) -> None:
+        device, used = self._device, self.shown_used_bytes()
+        tail = self.tr(" of {total}").format(total=gib(device.total_bytes))
+        figure = gib(used, unit=False)
+        area = QRectF(0, 0, self.width(), _HEADING_PX - 3)
+        small, body = theme.font("label"), theme.font("body")
+        painter.setFont(small)
+        painter.setPen(theme.color("dim"))
+        painter.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, tail)
+        tail_px = painter.fontMetrics().horizontalAdvance(tail)
+        painter.setFont(body)
+        painter.setPen(theme.color("bad" if device.short_bytes else "text"))
+        body_area = area.adjusted(0, 0, -tail_px, 1)
+        painter.drawText(
+            body_area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, figure
+        )
+        room = body_area.width() - painter.fontMetrics().horizontalAdvance(figure) - theme.SPACE.s
+        painter.setPen(theme.color("text"))
+        name = painter.fontMetrics().elidedText(device.name, Qt.TextElideMode.ElideRight, int(room))
+        painter.drawText(
+            area.adjusted(0, 0, 0, 1),
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom,
+            name,
+        )
+        taken = painter.fontMetrics().horizontalAdvance(name)
+        if device.id and device.kind != "ram" and room - taken > 40:
+            painter.setFont(small)
+            painter.setPen(theme.color("dim"))
+            ident = painter.fontMetrics().elidedText(
+                f" · {_short_id(device.id)}", Qt.TextElideMode.ElideRight, int(room - taken)
+            )
+            painter.drawText(
+                area.adjusted(taken, 0, 0, 0),
+                Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom,
+                ident,
+            )
+
+    def _paint_subline(self, painter: QPainter) -> None:
+        top = _HEADING_PX + BAR_HEIGHT_PX
+        area = QRectF(0, top + 3, self.width(), _SUBLINE_PX - 3)
+        painter.setFont(theme.font("label"))
+        painter.setPen(theme.color("bad" if self._device.is_lost else "dim"))
+        history = self._live.busy_history if self._live else ()
+        room = area.width() - (_SPARK_WIDTH_PX + 8 if len(history) > 1 else 0)
+        x = 0.0
+        for text in self.subline():
+            width = painter.fontMetrics().horizontalAdvance(text)
+            if x + width > room:
+                break
+            painter.drawText(
+                QRectF(x, area.top(), width + 1, area.height()), Qt.AlignmentFlag.AlignVCenter, text
+            )
+            x += width + theme.SPACE.m
+        if len(history) > 1:
+            _paint_spark(
+                painter,
+                QRectF(area.right() - _SPARK_WIDTH_PX, area.top() + 2, _SPARK_WIDTH_PX, 10),
+                history,
+            )
+
+    def subline(self) -> list[str]:
+        """The live figures in words; what is unknown is left out."""
+        device, live = self._device, self._live
+        if device.is_lost:
+            return [device.problem or self.tr("This device stopped answering")]
+        if device.is_what_if:
+            return [self.tr("computed without the device")]
+        if not device.is_on:
+            return [self.tr("not used")]
+        if live is None:
+            return [device.problem] if device.problem else []
+        shown: list[str] = []
+        if live.busy_percent is not None:
+            shown.append(self.tr("{n} % busy").format(n=f"{live.busy_percent:.0f}"))
+        if live.power_w is not None:
+            shown.append(f"{live.power_w:.0f} W")
+        if live.temperature_c is not None:
+            shown.append(f"{live.temperature_c:.0f} °C")
+        shown.extend(text for text in (live.pcie, live.note) if text)
+        return shown
+
+    def _describe(self) -> None:
+        self.setToolTip(self._tip())
+        self.setAccessibleName(self._device.name)
+        self.setAccessibleDescription(self._tip().replace("\n", "; "))
+
+    def _tip(self) -> str:
+        device, live = self._device, self._live
+        lines = [f"{device.name}  {device.id}"]
+        lines += [f"{word}: {exact_bytes(size)}" for _token, word, size in parts_of(device)]
+        lines += [f"  {kind}: {exact_bytes(size)}" for kind, size in device.kv_kinds]
+        if device.total_bytes is not None and device.planned_bytes is not None:
+            free = max(0, device.total_bytes - device.planned_bytes)
+            lines.append(self.tr("free: {size}").format(size=exact_bytes(free)))
+        lines.append(self.tr("total: {size}").format(size=exact_bytes(device.total_bytes)))
+        if device.limit_bytes is not None:
+            lines.append(self.tr("limit: {size}").format(size=exact_bytes(device.limit_bytes)))
+        if live is not None:
+            lines.append(self.tr("in use now: {size}").format(size=exact_bytes(live.used_bytes)))
+            if live.app_bytes is not None:
+                lines.append(
+                    self.tr("by Leadline: {size}").format(size=exact_bytes(live.app_bytes))
+                )
+            if live.bandwidth_percent is not None:
+                lines.append(
+                    self.tr("memory bandwidth: {n} %").format(n=whole(live.bandwidth_percent))
+                )
+            if live.pcie_rx_bytes_per_s is not None or live.pcie_tx_bytes_per_s is not None:
+                lines.append(
+                    self.tr("PCIe in {rx}, out {tx}").format(
+                        rx=_per_second(live.pcie_rx_bytes_per_s),
+                        tx=_per_second(live.pcie_tx_bytes_per_s),
+                    )
+                )
+        return "\n".join(lines)
+
+
+def _per_second(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value / 1e6:,.0f} MB/s"
+
+
+def _short_id(ident: str) -> str:
+    """A PCI id without its eight-digit domain and function: 0000:41:00."""
+    head, dot, function = ident.rpartition(".")
+    short = head if dot and function in {"0", "1"} and ":" in head else ident
+    domain, colon, rest = short.partition(":")
+    return f"{domain[-4:]}:{rest}" if colon and len(domain) == 8 else short
+
+
+def _paint_spark(painter: QPainter, area: QRectF, values: tuple[float | None, ...]) -> None:
+    """A line of percentages; a gap stays a gap."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(theme.color("line"), 1))
+    painter.drawLine(area.bottomLeft(), area.bottomRight())
+    painter.setPen(QPen(theme.color("accent"), 1.2))
+    step = area.width() / (len(values) - 1)
+    last: QPointF | None = None
+    for index, value in enumerate(values):
+        if value is None or value != value:
+            last = None
+            continue
+        share = max(0.0, min(1.0, value / 100))
+        point = QPointF(area.left() + index * step, area.bottom() - share * area.height())
+        if last is not None:
+            painter.drawLine(last, point)
+        last = point
+    painter.restore()

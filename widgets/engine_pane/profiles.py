@@ -1,0 +1,69 @@
+"""Saved settings of the chosen model: choose, save under a name, delete."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
+
+from widgets import icons
+from widgets.engine_pane.viewdata import ProfilesView
+from widgets.parts import button, row
+
+
+class Profiles(QWidget):
+    """A button that names the profile in use and opens the list.
+
+    Signals:
+        chosen: The name of a profile to take over.
+        save_requested: The name to save the settings under.
+        delete_requested: The name of a profile to delete.
+    """
+
+    chosen = Signal(str)
+    save_requested = Signal(str)
+    delete_requested = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view = ProfilesView()
+        self.open = button("", "profiles_open", "quiet")
+        self.open.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        icons.bind(self.open, "chevron-down", "dim", 12)
+        self.open.clicked.connect(self._on_open)
+        line = row()
+        line.addWidget(self.open)
+        self.setLayout(line)
+        self.set_view(self._view)
+
+    def set_view(self, view: ProfilesView) -> None:
+        """Show which profile is in use."""
+        self._view = view
+        words = view.chosen or self.tr("Profile")
+        self.open.setText(words)
+        self.open.setAccessibleName(self.tr("Profile: {name}").format(name=words))
+
+    def _on_open(self) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for name in self._view.names:
+            act = menu.addAction(name, partial(self.chosen.emit, name))
+            act.setCheckable(True)
+            act.setChecked(name == self._view.chosen)
+        if self._view.names:
+            menu.addSeparator()
+        menu.addAction(self.tr("Save as …"), self._on_save)
+        if self._view.chosen:
+            menu.addAction(
+                self.tr("Delete “{name}”").format(name=self._view.chosen),
+                lambda: self.delete_requested.emit(self._view.chosen),
+            )
+        menu.popup(self.open.mapToGlobal(QPoint(0, self.open.height())))
+
+    def _on_save(self) -> None:
+        name, accepted = QInputDialog.getText(
+            self, self.tr("Save profile"), self.tr("Name"), text=self._view.chosen
+        )
+        if accepted and name.strip():
+            self.save_requested.emit(name.strip())

@@ -1,0 +1,50 @@
+"""The speed section: the current rate in figures and the plot of the last minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QWidget
+
+from widgets import theme
+from widgets.figures import rate
+from widgets.parts import SectionHeading, column
+from widgets.plots import SpeedPlot, SpeedSample
+
+if TYPE_CHECKING:
+    from widgets.tick import RepaintTick
+
+
+class SpeedSection(QWidget):
+    """Owns the speed plot; the figure changes with the repaint tick. Emits nothing."""
+
+    def __init__(self, tick: RepaintTick) -> None:
+        super().__init__()
+        self.setObjectName("speed_section")
+        self._heading = SectionHeading(self.tr("Speed"), "speed_heading")
+        self.plot = SpeedPlot(tick)
+        self._newest: SpeedSample | None = None
+        whole = column(theme.SPACE.xs)
+        whole.addWidget(self._heading)
+        whole.addWidget(self.plot)
+        self.setLayout(whole)
+        tick.drives(self._on_tick)
+        self._on_tick()
+
+    def append(self, sample: SpeedSample) -> None:
+        """Take the newest reading."""
+        self._newest = sample
+        self.plot.append(sample)
+
+    def _on_tick(self) -> None:
+        sample = self._newest
+        if sample is None:
+            return
+        self._newest = None
+        words = {
+            "idle": self.tr("idle"),
+            "load": self.tr("loading"),
+            "read": self.tr("reading {rate}"),
+            "write": "{rate}",
+        }[sample.phase].format(rate=rate(sample.tokens_per_second))
+        self._heading.set_value(words, detail=self.tr("Tokens per second, by the engine's clock"))

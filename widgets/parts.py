@@ -1,0 +1,268 @@
+"""The small pieces every pane is made of: labels, buttons, headings, a switch, a card.
+
+They fix the type roles, object names and accessible names in one place, so that the panes only
+say what they show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from widgets import icons, theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent, QResizeEvent
+
+    from widgets.theme import FontRole
+
+Tone = Literal["", "plain", "dim", "faint", "accent", "warn", "bad", "ok"]
+Kind = Literal["", "primary", "quiet", "link", "danger", "segment"]
+Margins = tuple[int, int, int, int]
+L = TypeVar("L", bound=QBoxLayout)
+
+
+def named(widget: QWidget, name: str, accessible: str = "") -> None:
+    """Give a widget its object name and accessible name."""
+    widget.setObjectName(name)
+    if accessible:
+        widget.setAccessibleName(accessible)
+
+
+def restyle(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the style sheet looks at, and make it look again."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+        widget.update()
+
+
+def label(
+    text: str = "",
+    role: FontRole = "body",
+    tone: Tone = "",
+    *,
+    strong: bool = False,
+    wrap: bool = False,
+) -> QLabel:
+    """A text that is only read."""
+    made = QLabel(text)
+    made.setFont(theme.font(role, strong=strong))
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("tone", tone)
+    if wrap:
+        made.setWordWrap(True)
+        made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def button(text: str, name: str, kind: Kind = "", *, accessible: str = "") -> QPushButton:
+    """A push button; its text is its accessible name unless another is given."""
+    made = QPushButton(text)
+    made.setProperty("kind", kind)
+    made.setFont(theme.font("meta" if kind == "link" else "body", strong=kind == "primary"))
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setAutoDefault(False)
+    named(made, name, accessible or text)
+    return made
+
+
+def icon_button(icon: str, name: str, tip: str, role: str = "dim") -> QToolButton:
+    """A button with an icon alone; the tip is its accessible name."""
+    made = QToolButton()
+    made.setProperty("kind", "icon")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    made.setToolTip(tip)
+    icons.bind(made, icon, role)
+    named(made, name, tip)
+    return made
+
+
+def column(
+    spacing_px: int = 0, margins_px: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> QVBoxLayout:
+    """A vertical layout without Qt's default margins."""
+    return _bare(QVBoxLayout(), spacing_px, margins_px)
+
+
+def row(spacing_px: int = 0, margins_px: Margins = (0, 0, 0, 0)) -> QHBoxLayout:
+    """A horizontal layout without Qt's default margins."""
+    return _bare(QHBoxLayout(), spacing_px, margins_px)
+
+
+def _bare(layout: L, spacing_px: int, margins: Margins) -> L:
+    layout.setSpacing(spacing_px)
+    layout.setContentsMargins(*margins)
+    return layout
+
+
+def frame(surface: str, name: str = "") -> QFrame:
+    """A surface: ``bg``, ``panel``, ``card`` or ``notice``."""
+    made = QFrame()
+    made.setProperty("surface", surface)
+    if name:
+        made.setObjectName(name)
+    return made
+
+
+def hairline() -> QFrame:
+    """A horizontal line one pixel high."""
+    made = frame("line")
+    made.setFixedHeight(1)
+    return made
+
+
+class ElidedLabel(QLabel):
+    """A single line that gives way with an ellipsis and tells the whole text in its tooltip."""
+
+    def __init__(self, text: str = "", role: FontRole = "body", tone: Tone = "") -> None:
+        super().__init__()
+        self._whole = ""
+        self._detail = ""
+        self.setFont(theme.font(role))
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("tone", tone)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.set_whole(text)
+
+    def set_whole(self, text: str, detail: str = "") -> None:
+        """Show a text; `detail` is added to the tooltip."""
+        self._whole, self._detail = text, detail
+        self.setAccessibleName(text)
+        self._elide()
+
+    def whole(self) -> str:
+        """The text as it was given."""
+        return self._whole
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit to the new size."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def minimumSizeHint(self) -> QSize:
+        """The least it can do with."""
+        return QSize(0, super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """The size it would like."""
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(self._whole) + 2, metrics.height())
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(
+            self._whole, Qt.TextElideMode.ElideRight, self.width()
+        )
+        self.setText(shown)
+        whole = self._whole if shown != self._whole else ""
+        self.setToolTip("\n".join(part for part in (whole, self._detail) if part))
+
+
+class SectionHeading(QWidget):
+    """A small heading in capitals, with a figure or a link at its right."""
+
+    def __init__(self, title: str, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        font = theme.font("label", strong=True)
+        font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.2)
+        self._title = label(title.upper(), "label", "faint")
+        self._title.setFont(font)
+        self.value = label("", "label", "faint")
+        self.value.setFont(theme.font("label", strong=True))
+        self.value.setObjectName(f"{name}_value")
+        self._row = row(theme.SPACE.s)
+        self._row.addWidget(self._title)
+        self._row.addStretch(1)
+        self._row.addWidget(self.value)
+        self.setLayout(self._row)
+
+    def set_value(self, text: str, tone: Tone = "faint", detail: str = "") -> None:
+        """Show a figure at the right."""
+        self.value.setText(text)
+        self.value.setToolTip(detail)
+        restyle(self.value, "tone", "faint" if tone in ("", "plain") else tone)
+
+    def add(self, widget: QWidget) -> None:
+        """Put a widget at the right end."""
+        self._row.addWidget(widget)
+
+
+class Dot(QWidget):
+    """A round mark in the colour of a tone, optionally hollow."""
+
+    def __init__(self, tone: str = "faint", size_px: int = 8) -> None:
+        super().__init__()
+        self._tone, self._hollow = tone, False
+        self.setFixedSize(size_px, size_px)
+
+    def set_tone(self, tone: str, *, hollow: bool = False) -> None:
+        """Change the colour; a hollow mark is a state that is not reached."""
+        self._tone, self._hollow = tone, hollow
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw it with the colours in force."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ink = theme.color(self._tone)
+        if self._hollow:
+            painter.setPen(QPen(ink, 1.4))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+        else:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(ink)
+        painter.drawEllipse(QRectF(self.rect()).adjusted(0.8, 0.8, -0.8, -0.8))
+
+
+class Switch(QAbstractButton):
+    """An on/off switch. Space toggles it; the knob's side says the state, not colour alone."""
+
+    def __init__(self, name: str, accessible: str) -> None:
+        super().__init__()
+        self.setCheckable(True)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFixedSize(34, 20)
+        named(self, name, accessible)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw it with the colours in force."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        track = QRectF(self.rect()).adjusted(1.5, 2.5, -1.5, -2.5)
+        on = self.isChecked()
+        fill = theme.color("accent" if on else "free")
+        if not self.isEnabled():
+            fill = theme.color("line")
+        edge = QColor(theme.current().text if self.hasFocus() else theme.current().faint)
+        painter.setPen(Qt.PenStyle.NoPen if on and not self.hasFocus() else QPen(edge, 1.2))
+        painter.setBrush(fill)
+        painter.drawRoundedRect(track, track.height() / 2, track.height() / 2)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("on_accent" if on else "dim"))
+        radius = track.height() / 2 - 3
+        x = track.right() - radius - 3 if on else track.left() + radius + 3
+        painter.drawEllipse(QPointF(x, track.center().y()), radius, radius)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow a change of state."""
+        super().changeEvent(event)
+        self.update()
