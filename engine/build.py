@@ -7,6 +7,7 @@ Standard library only: it also runs before anything is installed. Making the env
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,9 @@ from pathlib import Path
 
 AUTO = "auto"
 _PROBE_TIMEOUT_S = 15.0
-_PACKAGE = "llama-cpp-python"
+PACKAGE = "llama-cpp-python"
+# Of every build; pyproject.toml gives the same to uv, which also serves those without make.
+_COMMON_SETTINGS = {"GGML_RPC": "ON"}
 
 
 class Backend(StrEnum):
@@ -86,9 +89,24 @@ def build_settings(backend: Backend, *, platform: str = sys.platform) -> dict[st
 def uv_arguments(backend: Backend, *, platform: str = sys.platform) -> list[str]:
     """The options that make uv build a backend; uv keeps one built wheel per set of them."""
     return [
-        f"--config-settings-package={_PACKAGE}:cmake.define.{name}={value}"
+        f"--config-settings-package={PACKAGE}:cmake.define.{name}={value}"
         for name, value in build_settings(backend, platform=platform).items()
     ]
+
+
+def is_built_for(backend: Backend, site_dir: Path, *, platform: str = sys.platform) -> bool:
+    """Whether the llama.cpp in a site-packages folder was built with a backend's settings.
+
+    uv notes the settings beside what it builds, but does not build again when they change.
+    """
+    settings = _COMMON_SETTINGS | build_settings(backend, platform=platform)
+    wanted = {f"cmake.define.{name}": value for name, value in settings.items()}
+    for path in site_dir.glob("llama_cpp_python-*.dist-info/uv_build.json"):
+        try:
+            return bool(json.loads(path.read_text(encoding="utf-8"))["config_settings"] == wanted)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+    return False
 
 
 def installed_build() -> InstalledBuild | None:
@@ -102,12 +120,12 @@ def installed_build() -> InstalledBuild | None:
 
 
 def change_command(backend: Backend, *, platform: str = sys.platform) -> str:
-    """What to type in Leadline's folder to build another backend."""
-    if platform == "win32":
-        return " ".join(
-            ["uv pip sync requirements.lock", *uv_arguments(backend, platform=platform)]
-        )
-    return f"make setup BACKEND={backend}"
+    """What to type in Leadline's folder to build another backend; on Windows, three lines."""
+    if platform != "win32":
+        return f"make setup BACKEND={backend}"
+    sync = ["uv pip sync requirements.lock", *uv_arguments(backend, platform=platform)]
+    install = "uv pip install --no-deps --editable ."
+    return "\n".join([f"uv pip uninstall {PACKAGE}", " ".join(sync), install])
 
 
 def _library_dir() -> Path | None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine import system
-from engine.build import AUTO, Backend, choose, uv_arguments
+from engine.build import AUTO, PACKAGE, Backend, choose, is_built_for, uv_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.9"
@@ -120,6 +120,8 @@ def make_environment(uv: Path, stamp: Stamp) -> None:
     _say(f"Installing packages. llama.cpp for {backend} is built once for this machine (minutes).")
     pip = [str(uv), "pip"]
     target = ["--python", str(python)]
+    if not is_built_for(backend, _site_dir()):
+        _succeeds([*pip, "uninstall", *target, PACKAGE])
     lock = str(ROOT / LOCKS[stamp.level])
     try:
         sync = ["sync", *target, "--require-hashes", *uv_arguments(backend), lock]
@@ -171,10 +173,13 @@ def _set_up(level: str, requested: str | None) -> None:
         make_environment(find_uv(ROOT) or install_uv(ROOT), stamp)
         _write_stamp(stamp_path, stamp)
         _say(f"Environment ready in {time.monotonic() - started:.0f} s")
-    site = next((ROOT / ".venv").glob("lib/python3*/site-packages"))
-    missing = system.missing_for_qt(site / "PySide6", has_display=system.has_display())
+    missing = system.missing_for_qt(_site_dir() / "PySide6", has_display=system.has_display())
     if missing:
         _install_system_packages(missing, needed_for="The window")
+
+
+def _site_dir() -> Path:
+    return next((ROOT / ".venv").glob("lib/python3*/site-packages"))
 
 
 def _write_stamp(path: Path, stamp: Stamp) -> None:
