@@ -11,18 +11,40 @@ How to use it, on the one thread that decodes::
         position += count
     ... each written token: decode it, then note_decoded([token])
     on a decode that failed or was cut short: ledger.note_failed()
+
+A memory of full attention can be cut anywhere. Sliding windows, recurrent states and compressed
+caches cannot: for those, partial states are saved at the marks and the nearest one is put back.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from engine.llama.library import api
+from engine.llama.parking import Checkpoint, Checkpoints, Parked, ParkingLot, common_prefix
+from engine.llama.reuse_choice import Held, Start, can_cut, marks_to_save, start_from
+from engine.llama.reuse_memory import SEQUENCE, SequenceMemory, memory_class
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engine.llama.vocabulary import Tokens
     from engine.worker.protocol import MemoryClass
+
+# Reading fewer tokens than these again is cheaper than copying a state, or not worth a word.
+_WORTH_PARKING = 256
+_WORTH_PARKING_OWN = 1024
+_WORTH_A_REASON = 256
+_REASONS: dict[MemoryClass, str] = {
+    "swa": "reuse.window",
+    "recurrent": "reuse.recurrent",
+    "hybrid": "reuse.recurrent",
+    "compressed": "reuse.compressed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +62,7 @@ class Reuse:
     kept: int
     reason: str = ""
     restored: bool = False
-    seq_id: int = 0
-
-
-def memory_class(model: int) -> MemoryClass:
-    """Which kind of memory a model's context has; decides how a prefix can be kept."""
-    raise NotImplementedError
+    seq_id: int = SEQUENCE
 
 
 class KvLedger:
@@ -58,58 +75,225 @@ class KvLedger:
         budget_bytes: Host memory for parked chats and checkpoints.
     """
 
-    def __init__(
-        self,
-        context: int,
-        model: int,
-        *,
-        swa_full: bool,
-        budget_bytes: int,
-    ) -> None:
-        raise NotImplementedError
+    def __init__(self, context: int, model: int, *, swa_full: bool, budget_bytes: int) -> None:
+        llama = api()
+        self._memory = SequenceMemory(context)
+        self._class = memory_class(model)
+        self._window = max(0, int(llama.llama_model_n_swa(model)))
+        self._snapshots = int(llama.llama_n_rs_seq(context))
+        self._cuts_anywhere = self._class == "attention" or (self._class == "swa" and swa_full)
+        self._lot = ParkingLot(budget_bytes)
+        # Guards what cached_prefix reads; never held while a state is copied.
+        self._lock = threading.Lock()
+        self._tokens: Tokens = np.empty(int(llama.llama_n_ctx(context)) + 1, dtype=np.int32)
+        self._chat_id = ""
+        self._length = 0
+        self._lowest = -1
+        self._last_batch_start = 0
+        self._checkpoints = Checkpoints()
+        self._marks: list[int] = []
 
-    def prepare(self, chat_id: str, tokens: Tokens, marks: Sequence[int] = ()) -> Reuse:
+    # ---- before a reply -------------------------------------------------------------------------
+
+    def prepare(self, chat_id: str, tokens: Tokens, marks: Iterable[int] = ()) -> Reuse:
         """Leave the memory holding exactly ``tokens[:kept]``, whatever chat was in it before."""
-        raise NotImplementedError
-
-    def slice_tokens(self, wanted: int) -> int:
-        """How many of the next `wanted` tokens to decode at once, at least 1."""
-        raise NotImplementedError
-
-    def note_decoded(self, tokens: Sequence[int] | Tokens) -> None:
-        """These tokens were just decoded after the ones before."""
-        raise NotImplementedError
-
-    def can_roll_back(self, count: int) -> bool:
-        """Whether `rollback` of so many tokens would work."""
-        raise NotImplementedError
-
-    def rollback(self, count: int) -> bool:
-        """Take back the last tokens (a rejected draft). False, and nothing done, if impossible."""
-        raise NotImplementedError
-
-    def note_failed(self) -> None:
-        """A decode failed or was aborted: make memory and ledger agree again."""
-        raise NotImplementedError
-
-    def forget(self, chat_id: str = "") -> None:
-        """Drop a chat's state, resident or parked; all of them, and the memory, when empty."""
-        raise NotImplementedError
-
-    def set_budget(self, budget_bytes: int) -> None:
-        """Change the host memory for parked chats, at once."""
-        raise NotImplementedError
+        starts = self._starts(tokens)
+        best = max(starts, key=lambda start: start.value(chat_id), default=None)
+        wanted = best.usable if best else 0
+        parked = best.held.parked if best and wanted else None
+        self._leave(chat_id, 0 if parked else wanted)
+        restored = parked is not None and self._restore(parked, chat_id)
+        kept = self._cut(wanted if restored or not parked else 0)
+        with self._lock:
+            self._chat_id = chat_id
+        self._marks = [] if self._cuts_anywhere else marks_to_save(marks, kept, len(tokens))
+        return Reuse(kept, self._reason(chat_id, tokens, kept, starts), restored and kept > 0)
 
     def cached_prefix(self, chat_id: str, tokens: Tokens) -> int:
         """How many tokens `prepare` would keep now. Changes nothing; callable from any thread."""
-        raise NotImplementedError
+        starts = self._starts(tokens)
+        best = max(starts, key=lambda start: start.value(chat_id), default=None)
+        return best.usable if best else 0
+
+    def _starts(self, tokens: Tokens) -> list[Start]:
+        with self._lock:
+            held = [Held.of(parked) for parked in self._lot.parked]
+            if self._length:
+                tokens_held = self._tokens[: self._length]
+                checkpoints = tuple(self._checkpoints)
+                held.append(Held(self._chat_id, tokens_held, self._lowest, checkpoints))
+            return [start_from(each, tokens, self._window) for each in held]
+
+    def _reason(self, chat_id: str, tokens: Tokens, kept: int, starts: Sequence[Start]) -> str:
+        """Why less is kept than was read before; a word about another chat only if it matters."""
+        limit = len(tokens) - 1
+        for start in starts:
+            noticed = 1 if start.held.chat_id == chat_id else _WORTH_A_REASON
+            if min(start.common, limit) >= kept + noticed:
+                as_promised = start.usable <= kept
+                return _REASONS.get(self._class, "reuse.lost") if as_promised else "reuse.lost"
+        evicted = self._lot.evicted.get(chat_id)
+        if evicted is not None and min(common_prefix(evicted, tokens), limit) > kept:
+            return "reuse.evicted"
+        return ""
+
+    # ---- while tokens are decoded ---------------------------------------------------------------
+
+    def slice_tokens(self, wanted: int) -> int:
+        """How many of the next `wanted` tokens to decode at once, at least 1."""
+        if self._marks:
+            return max(1, min(wanted, self._marks[0] - self._length))
+        return wanted
+
+    def note_decoded(self, tokens: Sequence[int] | Tokens) -> None:
+        """These tokens were just decoded after the ones before."""
+        start, end = self._length, self._length + len(tokens)
+        lowest = 0 if self._class == "attention" else self._memory.lowest
+        with self._lock:
+            if end > len(self._tokens):
+                self._tokens = np.resize(self._tokens, 2 * end)
+            self._tokens[start:end] = tokens
+            self._length, self._last_batch_start, self._lowest = end, start, lowest
+        while self._marks and self._marks[0] <= end:
+            if self._marks.pop(0) == end:
+                self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        state = self._memory.save(partial=True)
+        if state is not None:
+            with self._lock:
+                room = self._lot.budget_bytes // 2
+                self._checkpoints.add(Checkpoint(self._length, state), room)
+                self._lot.shrink(self._checkpoints.bytes)
+
+    def can_roll_back(self, count: int) -> bool:
+        """Whether `rollback` of so many tokens would work."""
+        length = self._length - count
+        if count <= 0 or length < 1:
+            return count == 0
+        if self._class in ("recurrent", "hybrid", "compressed"):
+            # The snapshots are those of the last batch alone.
+            return count <= self._snapshots and length >= self._last_batch_start
+        return can_cut(self._lowest, length, self._window)
+
+    def rollback(self, count: int) -> bool:
+        """Take back the last tokens (a rejected draft). False, and nothing done, if impossible."""
+        length = self._length - count
+        if not self.can_roll_back(count) or not (count == 0 or self._memory.cut(length)):
+            return False
+        self._note_length(length)
+        return True
+
+    def note_failed(self) -> None:
+        """A decode failed or was aborted: make memory and ledger agree again."""
+        length = self._length
+        whole = self._class in ("attention", "swa")
+        # A recurrent state may be half computed: only a saved one can be trusted.
+        if whole and length and self._memory.cut(length):
+            extent = self._memory.lowest, self._memory.highest
+            if extent[1] == length - 1 and can_cut(extent[0], length, self._window):
+                self._note_length(length)
+                return
+        self._load_checkpoint(length)
+
+    # ---- chats ----------------------------------------------------------------------------------
+
+    def forget(self, chat_id: str = "") -> None:
+        """Drop a chat's state, resident or parked; all of them, and the memory, when empty."""
+        with self._lock:
+            if chat_id:
+                self._lot.forget(chat_id)
+            else:
+                self._lot.forget_all()
+        if chat_id in ("", self._chat_id):
+            self._clear()
+            self._chat_id = ""
+
+    def set_budget(self, budget_bytes: int) -> None:
+        """Change the host memory for parked chats, at once."""
+        with self._lock:
+            self._lot.budget_bytes = budget_bytes
+            self._lot.shrink(self._checkpoints.bytes)
 
     @property
     def used(self) -> int:
         """Tokens in the memory now."""
-        raise NotImplementedError
+        return self._length
 
     @property
     def parked_bytes(self) -> int:
         """Host memory that parked chats and checkpoints take."""
-        raise NotImplementedError
+        with self._lock:
+            return self._lot.bytes + self._checkpoints.bytes
+
+    def _leave(self, next_chat: str, kept: int) -> None:
+        """Park what is about to be cut off the memory, if it is worth it."""
+        own = next_chat == self._chat_id
+        worth = max(_WORTH_PARKING_OWN, kept) if own else _WORTH_PARKING
+        if self._length - kept < worth or self._is_parked():
+            return
+        tokens = self._tokens[: self._length].copy()
+        state = self._memory.save(partial=False) if self._lot.budget_bytes else None
+        # A saved state leaves out what has slid out of the window.
+        lowest = max(self._lowest, self._length - self._window if self._window else 0)
+        with self._lock:
+            if state is None:
+                self._lot.note_evicted(self._chat_id, tokens)
+                return
+            checkpoints = tuple(self._checkpoints)
+            self._lot.park(Parked(self._chat_id, tokens, state, lowest, checkpoints))
+            self._lot.shrink(reserved_bytes=0)
+
+    def _is_parked(self) -> bool:
+        held = self._tokens[: self._length]
+        return any(common_prefix(old.tokens, held) == len(held) for old in self._lot.parked)
+
+    def _restore(self, parked: Parked, chat_id: str) -> bool:
+        self._clear()
+        loaded = self._memory.load(parked.state, partial=False)
+        if not loaded:
+            self._clear()
+        with self._lock:
+            # The chat's own copy is of no more use: it will be parked anew, longer.
+            self._lot.use(parked, keep=loaded and parked.chat_id != chat_id)
+            if loaded:
+                self._tokens[: len(parked.tokens)] = parked.tokens
+                self._checkpoints = Checkpoints(parked.checkpoints)
+        if loaded:
+            self._note_length(len(parked.tokens))
+        return loaded
+
+    def _cut(self, length: int) -> int:
+        """Cut the memory back to `length` tokens; gives what could be kept, which may be less."""
+        if length == self._length:
+            return length
+        if length == 0:
+            self._clear()
+        elif can_cut(self._lowest, length, self._window) and self._memory.cut(length):
+            self._note_length(length)
+        else:
+            self._load_checkpoint(length)
+        return self._length
+
+    def _load_checkpoint(self, limit: int) -> None:
+        saved = self._checkpoints.best(limit)
+        if (
+            saved is not None
+            and self._memory.load(saved.state, partial=True)
+            # Now windows and states stand at the checkpoint; all the rest is cut to it.
+            and self._memory.cut(saved.position)
+        ):
+            self._note_length(saved.position)
+        else:
+            self._clear()
+
+    def _clear(self) -> None:
+        self._memory.clear()
+        self._note_length(0)
+
+    def _note_length(self, length: int) -> None:
+        lowest = self._memory.lowest
+        with self._lock:
+            self._length, self._lowest = length, lowest
+            self._last_batch_start = length
+            self._checkpoints.cut(length)

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TABLES = ("worker", "models", "settings", "documents", "planning", "telemetry", "stores", "lab")
+_TABLES = (
+    "worker",
+    "models",
+    "settings",
+    "documents",
+    "planning",
+    "telemetry",
+    "stores",
+    "lab",
+    "reuse",
+    "templates",
+)
 
 
 class _Blank(dict[str, object]):

@@ -1,0 +1,26 @@
+"""Sentences about tokens that had to be read again: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "reuse.window": (
+        "Part of the conversation was read again: the model's sliding window had moved past it.",
+        "Turning on “Full sliding window” keeps more, and takes more memory.",
+    ),
+    "reuse.recurrent": (
+        "Part of the conversation was read again: this model's memory cannot be cut back to any "
+        "place, only to where its state was saved.",
+        "",
+    ),
+    "reuse.compressed": (
+        "Part of the conversation was read again: this model keeps its context compressed and can "
+        "go back only to where its state was saved.",
+        "",
+    ),
+    "reuse.evicted": (
+        "This chat was read again: its state had been dropped to stay within “Parked chats”.",
+        "A larger “Parked chats” keeps more chats at hand.",
+    ),
+    "reuse.lost": (
+        "This chat was read again: its saved state could not be put back.",
+        "",
+    ),
+}
