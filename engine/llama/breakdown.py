@@ -89,6 +89,37 @@ def kv_kinds(context: int) -> dict[str, int]:
     return {kind: size for kind, size in kinds.items() if size}
 
 
+def kv_caches(context: int) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+    """The plain caches of a context: kind, cells per sequence, layers. Empty where not known.
+
+    Recurrent memory is left out: it has no cells that grow.
+    """
+    memory = api().llama_get_memory(ctypes.c_void_p(context))
+    if not memory or not has_ggml(_CONTEXT_MAP):
+        return ()
+    found = []
+    for kind, symbol, address in _parts("attention", int(memory)):
+        if symbol == _breakdown_symbol(_KV):
+            cells = ggml(f"_ZNK{_KV}8get_sizeEv", ctypes.c_uint32, ctypes.c_void_p)(address)
+            found.append((kind, int(cells), _layer_ids(address)))
+    return tuple(found)
+
+
+def _layer_ids(cache_address: int) -> tuple[int, ...]:
+    # A std::vector<uint32_t> by value: begin, end, end of storage.
+    vector = (ctypes.c_void_p * 3)()
+    ggml(f"_ZNK{_KV}13get_layer_idsEv", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
+        ctypes.addressof(vector), cache_address
+    )
+    begin, end = vector[0], vector[1]
+    if not begin or not end:
+        return ()
+    count = (end - begin) // ctypes.sizeof(ctypes.c_uint32)
+    layers = tuple((ctypes.c_uint32 * count).from_address(begin))
+    _free(ctypes.c_void_p(begin))
+    return layers
+
+
 # How each class of memory is made of others: class -> (kind, getter, class of the part). A getter
 # is the mangled name of a const member function that returns a pointer.
 _KV = "14llama_kv_cache"

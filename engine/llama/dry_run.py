@@ -1,0 +1,239 @@
+"""Measures what settings would take without allocating it: llama.cpp's own answer, in milliseconds.
+
+A model opened with `no_alloc` holds its header and no weights. Each candidate setting then makes a
+context that only measures. A few such models stay open, so that a dragged slider meets one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.errors import UserError
+from engine.llama.breakdown import BreakdownRow, kv_caches, kv_kinds, memory_breakdown
+from engine.llama.division import F32, Cache, Division, can_divide
+from engine.llama.failures import context_failure, load_failure
+from engine.llama.header import Header, read_header
+from engine.llama.library import api, log_sink
+from engine.llama.model import checked_parts
+from engine.llama.parameters import KV_TYPES, context_parameters, model_parameters
+from engine.llama.placement import placed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.llama.devices import Device, Devices
+    from engine.settings import EngineSettings
+
+_OPEN_MODELS = 4
+# What decides how a model is opened; everything else only changes its context.
+_MODEL_FIELDS = ("split_mode", "tensor_split", "main_gpu", "n_gpu_layers", "n_cpu_moe")
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What one device, or the host, would hold."""
+
+    weights_bytes: int = 0
+    kv_bytes: int = 0
+    compute_bytes: int = 0
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one setting.
+
+    Attributes:
+        devices: One per chosen device, in order.
+        host: RAM: what stays on the CPU, and buffers to exchange data with devices.
+        kv_kinds: Bytes of the KV cache by kind, over all devices.
+        n_ctx: Tokens the context would hold.
+        parts: In a tensor split, the share of the divided weights each device really gets.
+    """
+
+    devices: tuple[Share, ...]
+    host: Share
+    kv_kinds: dict[str, int]
+    n_ctx: int
+    parts: tuple[float, ...] = ()
+
+
+class _OpenModel:
+    """A model opened without weights."""
+
+    def __init__(self, header: Header, settings: EngineSettings, devices: Sequence[Device]) -> None:
+        self.header = header
+        self.devices = placed(settings, devices)
+        handles = [device.handle for device in self.devices]
+        parameters = model_parameters(settings, handles, dry=True)
+        log_sink.mark()
+        path = header.facts.path.encode()
+        self.handle = api().llama_model_load_from_file(path, parameters.struct) or 0
+        if not self.handle:
+            raise load_failure(log_sink.complaints(), header.facts.path)
+        self.division: Division | None = None
+        if settings.split_mode == "tensor" and can_divide():
+            self.division = Division(self.handle, handles)
+        self.weights: list[int] | None = None
+        self.parts: tuple[float, ...] = ()
+
+    def close(self) -> None:
+        api().llama_model_free(self.handle)
+
+
+class DryRun:
+    """Answers settings for one model file. Lives on the planner's main thread.
+
+    Attributes:
+        header: What the file's header says.
+    """
+
+    def __init__(self, path: str, devices: Devices) -> None:
+        """Read the header.
+
+        Raises:
+            UserError: The file is missing, incomplete or no model.
+        """
+        self.header = read_header(checked_parts(Path(path).expanduser()))
+        self._devices = devices
+        self._open: OrderedDict[tuple[object, ...], _OpenModel] = OrderedDict()
+
+    def close(self) -> None:
+        """Close all models."""
+        for model in self._open.values():
+            model.close()
+        self._open.clear()
+
+    def measure(self, settings: EngineSettings, *, shares: Sequence[float] = ()) -> Measured:
+        """What a load with these settings would take.
+
+        Args:
+            settings: The candidate.
+            shares: For a layer split without a ratio: what each device has free.
+
+        Raises:
+            UserError: llama.cpp refuses the settings.
+        """
+        model = self._model(settings, shares)
+        # A measured context has no threads to start.
+        parameters = context_parameters(settings, threads=1, threads_batch=1)
+        log_sink.mark()
+        context = api().llama_init_from_model(model.handle, parameters.struct)
+        if not context:
+            n_ctx = settings.n_ctx or self.header.facts.n_ctx_train
+            raise context_failure(log_sink.complaints(), n_ctx)
+        try:
+            return _measured(model, settings, context)
+        finally:
+            api().llama_free(context)
+
+    def _model(self, settings: EngineSettings, shares: Sequence[float]) -> _OpenModel:
+        devices = self._devices.chosen(settings.devices)
+        if shares and not settings.tensor_split and settings.split_mode == "layer":
+            settings = msgspec.structs.replace(settings, tensor_split=_whole(shares))
+        key = (
+            tuple(device.handle for device in devices),
+            *(getattr(settings, name) for name in _MODEL_FIELDS),
+        )
+        if key in self._open:
+            self._open.move_to_end(key)
+            return self._open[key]
+        model = _OpenModel(self.header, settings, devices)
+        self._open[key] = model
+        while len(self._open) > _OPEN_MODELS:
+            self._open.popitem(last=False)[1].close()
+        return model
+
+
+def _whole(shares: Sequence[float]) -> tuple[int, ...]:
+    # llama.cpp takes the free bytes as floats; in MiB they stay exact as whole numbers.
+    whole = tuple(max(0, int(share / 1024 / 1024)) for share in shares)
+    return whole if any(whole) else ()
+
+
+def _measured(model: _OpenModel, settings: EngineSettings, context: int) -> Measured:
+    rows = memory_breakdown(context)
+    if not rows:
+        raise UserError("planning.refused", reason="this platform does not tell memory sizes")
+    names = [device.info.name for device in model.devices]
+    on_device = {name: [row for row in rows if row.device_name == name] for name in names}
+    meta = [row for row in rows if row.buffer.startswith("Meta(")]
+    host = [row for row in rows if row not in meta and row.device_name not in on_device]
+    if meta:
+        devices = _divided(model, settings, context, meta)
+    else:
+        devices = tuple(_share(on_device[name]) for name in names)
+    return Measured(
+        devices=devices,
+        host=_share(host),
+        kv_kinds=kv_kinds(context),
+        n_ctx=int(api().llama_n_ctx(context)),
+        parts=model.parts,
+    )
+
+
+def _share(rows: Sequence[BreakdownRow]) -> Share:
+    return Share(
+        weights_bytes=sum(row.weights_bytes for row in rows),
+        kv_bytes=sum(row.kv_bytes for row in rows),
+        compute_bytes=sum(row.compute_bytes for row in rows),
+    )
+
+
+def _divided(
+    model: _OpenModel, settings: EngineSettings, context: int, meta: Sequence[BreakdownRow]
+) -> tuple[Share, ...]:
+    """The `Meta` row, divided as llama.cpp would; the compute buffer goes to each device whole."""
+    whole = _share(meta)
+    count = len(model.devices)
+    if model.division is None:
+        weights, kv = [whole.weights_bytes] * count, [whole.kv_bytes] * count
+    else:
+        if model.weights is None:
+            tensors = model.header.tensors
+            model.weights = model.division.weights(tensors, whole.weights_bytes)
+            model.parts = model.division.parts(tensors)
+        weights = model.weights
+        kv = model.division.caches(_cache_tensors(model, settings, context))
+    return tuple(
+        Share(weights_bytes=w, kv_bytes=k, compute_bytes=whole.compute_bytes)
+        for w, k in zip(weights, kv, strict=True)
+    )
+
+
+def _cache_tensors(model: _OpenModel, settings: EngineSettings, context: int) -> list[Cache]:
+    """The KV tensors on the devices, as llama.cpp names and sizes them."""
+    facts, tensors = model.header.facts, []
+    attending: set[int] = set()
+    for kind, cells, layers in kv_caches(context):
+        if kind == "recurrent":
+            continue
+        attending |= set(layers)
+        k_size = facts.k_size_swa if kind == "swa" else facts.k_size
+        v_size = facts.v_size_swa if kind == "swa" else facts.v_size
+        for layer in filter(lambda layer: _layer_on_devices(model, layer), layers):
+            heads = facts.kv_heads[layer]
+            pair = (("k", settings.type_k, k_size), ("v", settings.type_v, v_size))
+            tensors += [
+                Cache(f"cache_{part}_l{layer}", KV_TYPES[kv_type], heads * size, cells)
+                for part, kv_type, size in pair
+            ]
+    if facts.is_recurrent:
+        for layer in range(facts.n_layer):
+            if layer not in attending and _layer_on_devices(model, layer):
+                tensors += [
+                    Cache(f"cache_{part}_l{layer}", F32, width, 1)
+                    for part, width in zip("rs", model.header.recurrent, strict=True)
+                    if width
+                ]
+    return tensors
+
+
+def _layer_on_devices(model: _OpenModel, layer: int) -> bool:
+    assert model.division
+    for name in ("attn_norm.weight", "attn_output.weight", "ssm_out.weight", "ffn_norm.weight"):
+        found = model.division.on_devices(f"blk.{layer}.{name}")
+        if found is not None:
+            return found
+    return True

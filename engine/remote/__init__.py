@@ -1,0 +1,1 @@
+"""Lending this machine's devices to others through ggml's RPC backend."""
