@@ -65,7 +65,7 @@ def has_ggml(name: str) -> bool:
     return True
 
 
-def on_abort(hook: Callable[[str], None]) -> None:
+def set_abort_hook(hook: Callable[[str], None]) -> None:
     """Have `hook` called with the text of a failed assert, just before the process aborts."""
 
     def before_abort(text: bytes | None) -> None:

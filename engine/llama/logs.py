@@ -12,9 +12,9 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-_LETTERS = {1: "I", 2: "W", 3: "E", 4: "D"}
+_LETTERS = {1: "D", 2: "I", 3: "W", 4: "E"}
 _CONTINUES = 5
-_KEPT_LINES = 200
+_KEPT_LINES = 500
 _LONGEST_LINE = 8192
 
 
@@ -79,7 +79,7 @@ class LogSink:
         return []
 
     def lines(self) -> list[LogLine]:
-        """All lines since the mark, at most the last 200."""
+        """All lines since the mark, at most the last 500."""
         return list(self._lines)
 
     def _write(self, raw: bytes) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.errors import Problem
-from engine.settings import EngineSettings
-from engine.worker.protocol import ContextInfo, ModelInfo
+if TYPE_CHECKING:
+    from engine.errors import Problem
+    from engine.settings import EngineSettings
+    from engine.worker.protocol import ContextInfo, ModelInfo
 
 
 class Cancelled(Exception):  # noqa: N818
     """The caller asked to stop; nothing is wrong."""
 
 
-class LoadOutcome(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOutcome:
     """A model that is ready.
 
     Attributes:

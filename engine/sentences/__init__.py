@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TABLES = (
     "worker",
+    "engine",
     "models",
     "settings",
     "documents",

@@ -1,0 +1,211 @@
+"""A llama.cpp context: the KV memory, the decode calls and the logits."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import UserError
+from engine.llama.abort import AbortFlag
+from engine.llama.breakdown import memory_breakdown
+from engine.llama.failures import context_failure, decode_failure
+from engine.llama.library import api, log_sink
+from engine.llama.outcome import Cancelled
+from engine.llama.parameters import context_parameters
+from engine.llama.threads import thread_counts
+from engine.worker.protocol import ContextInfo, DeviceMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.llama.model import Model
+    from engine.llama.vocabulary import Tokens
+    from engine.settings import EngineSettings
+
+_ABORTED = 2
+
+
+class Context:
+    """Owns a `llama_context` and the one batch it is fed with. Lives on the engine's main thread.
+
+    Attributes:
+        handle: Address of the `llama_context`.
+        n_ctx: Tokens it holds.
+        n_batch: Most tokens of one `decode`.
+        n_ubatch: Most tokens computed at once.
+        abort: Interrupts a running `decode` on the CPU.
+    """
+
+    def __init__(self, model: Model, settings: EngineSettings) -> None:
+        """Make the context.
+
+        Raises:
+            UserError: The settings do not go with the model, or memory is short.
+        """
+        native = api()
+        self._native = native
+        self._model = model
+        self._settings = settings
+        self.abort = AbortFlag()
+        threads, threads_batch = thread_counts(settings)
+        parameters = context_parameters(settings, threads=threads, threads_batch=threads_batch)
+        log_sink.mark()
+        self.handle = native.llama_init_from_model(model.handle, parameters.struct) or 0
+        if not self.handle:
+            raise context_failure(log_sink.complaints(), settings.n_ctx or model.n_ctx_train)
+        self.flash_attn = _flash_attention(settings, [line.text for line in log_sink.lines()])
+        self.n_ctx = int(native.llama_n_ctx(self.handle))
+        self.n_batch = int(native.llama_n_batch(self.handle))
+        self.n_ubatch = int(native.llama_n_ubatch(self.handle))
+        self.n_vocab = int(native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle)))
+        self._batch = Batch(self.n_batch)
+        self._decode = native.llama_decode
+        self.abort.install(self.handle)
+
+    def close(self) -> None:
+        """Free KV memory and compute buffers."""
+        handle, self.handle = self.handle, 0
+        if handle:
+            self._native.llama_free(handle)
+
+    def decode(
+        self,
+        tokens: Tokens | Sequence[int],
+        position: int,
+        *,
+        outputs: int = 1,
+    ) -> None:
+        """Run tokens through the model, at rising positions.
+
+        Args:
+            tokens: At most `n_batch`.
+            position: Where the first one stands.
+            outputs: For how many of the last ones logits are wanted.
+
+        Raises:
+            Cancelled: `abort` was raised meanwhile; whole micro-batches before it may stay.
+            UserError: The decode failed.
+        """
+        code = self._decode(self.handle, self._batch.filled(tokens, position, outputs))
+        if code == 0:
+            return
+        if code == _ABORTED:
+            raise Cancelled
+        raise decode_failure(code, log_sink.complaints())
+
+    def synchronize(self) -> None:
+        """Wait until all decodes are computed."""
+        self._native.llama_synchronize(self.handle)
+
+    def logits(self, output: int = -1) -> npt.NDArray[np.float32]:
+        """The logits of one output of the last decode: a view of llama.cpp's own memory.
+
+        Args:
+            output: Index of the token in the batch; -1 for the last.
+
+        Raises:
+            UserError: There are none.
+        """
+        pointer = self._native.llama_get_logits_ith(self.handle, output)
+        if not pointer:
+            raise UserError("engine.no_logits", detail=f"output {output}")
+        return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,))
+
+    def set_threads(self, settings: EngineSettings) -> None:
+        """Change the thread counts, which costs nothing."""
+        self._settings = settings
+        self._native.llama_set_n_threads(self.handle, *thread_counts(settings))
+
+    def clear(self) -> None:
+        """Forget everything in the KV memory."""
+        self._native.llama_memory_clear(self._native.llama_get_memory(self.handle), True)
+
+    def warm_up(self, token: int) -> None:
+        """Touch every weight once, so that the first prompt is as fast as the second."""
+        native = self._native
+        native.llama_set_warmup(self.handle, True)
+        try:
+            self.decode([token], 0, outputs=1)
+            self.synchronize()
+        finally:
+            native.llama_set_warmup(self.handle, False)
+            self.clear()
+            native.llama_perf_context_reset(self.handle)
+
+    def info(self) -> ContextInfo:
+        """What was really made."""
+        settings, native = self._settings, self._native
+        infos = tuple(device.info for device in self._model.devices)
+        return ContextInfo(
+            n_ctx=self.n_ctx,
+            n_batch=self.n_batch,
+            n_ubatch=self.n_ubatch,
+            type_k=settings.type_k,
+            type_v=settings.type_v,
+            flash_attn=self.flash_attn,
+            n_threads=int(native.llama_n_threads(self.handle)),
+            n_threads_batch=int(native.llama_n_threads_batch(self.handle)),
+            split_mode=settings.split_mode if len(infos) > 1 else "none",
+            devices=infos,
+            memory=self._memory(),
+        )
+
+    def _memory(self) -> tuple[DeviceMemory, ...]:
+        ids = {device.info.name: device.info.id for device in self._model.devices}
+        return tuple(
+            DeviceMemory(
+                name=row.device_name or row.buffer,
+                id="cpu" if row.is_host else ids.get(row.device_name or "", row.buffer),
+                weights_bytes=row.weights_bytes,
+                kv_bytes=row.kv_bytes,
+                compute_bytes=row.compute_bytes,
+            )
+            for row in memory_breakdown(self.handle)
+        )
+
+
+class Batch:
+    """The arrays of a `llama_batch`, filled again for each decode. All of it is sequence 0."""
+
+    def __init__(self, size: int) -> None:
+        self._tokens = np.zeros(size, dtype=np.int32)
+        self._positions = np.zeros(size, dtype=np.int32)
+        self._wanted = np.zeros(size, dtype=np.int8)
+        native = api()
+        self._native: ctypes.Structure = native.llama_batch(
+            n_tokens=0,
+            token=self._tokens.ctypes.data_as(ctypes.POINTER(native.llama_token)),
+            pos=self._positions.ctypes.data_as(ctypes.POINTER(native.llama_pos)),
+            logits=self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def filled(
+        self, tokens: Tokens | Sequence[int], position: int, outputs: int
+    ) -> ctypes.Structure:
+        """The batch with these tokens; logits are wanted for the last `outputs` of them."""
+        count = len(tokens)
+        self._native.n_tokens = count
+        if count == 1:
+            self._tokens[0] = tokens[0]
+            self._positions[0] = position
+            self._wanted[0] = outputs > 0
+        else:
+            self._tokens[:count] = tokens
+            self._positions[:count] = np.arange(position, position + count, dtype=np.int32)
+            self._wanted[:count] = 0
+            self._wanted[count - outputs : count] = 1
+        return self._native
+
+
+def _flash_attention(settings: EngineSettings, lines: Sequence[str]) -> bool | None:
+    if settings.flash_attn != "auto":
+        return settings.flash_attn == "on"
+    for line in lines:
+        if "Flash Attention" in line and "enabled" in line:
+            return True
+        if "Flash Attention" in line and "disabled" in line:
+            return False
+    return None

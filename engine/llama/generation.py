@@ -1,0 +1,206 @@
+"""Writes one reply: prefill, then token by token until it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from engine.errors import Problem, UserError
+from engine.llama.outcome import Cancelled
+from engine.llama.prefill import Prefill
+from engine.llama.sampling import Sampler
+from engine.llama.speedometer import Beat, Speedometer
+from engine.llama.stream import ReplyStream
+from engine.worker.protocol import Delta, Finished, PrefillProgress, StopReason, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.llama.loaded import Loaded
+    from engine.llama.prompt import LaidOut
+    from engine.llama.reuse import Reuse
+    from engine.llama.stream import Run
+    from engine.settings import GenerationSettings
+
+
+class Generation:
+    """One request, from its prompt to its end. Used once, on the engine's main thread."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        prompt: LaidOut,
+        settings: GenerationSettings,
+        *,
+        cancelled: Callable[[], bool],
+        emit: Callable[[PrefillProgress | Delta], None],
+        request_id: int,
+    ) -> None:
+        """Check the prompt and build the samplers.
+
+        Raises:
+            UserError: The prompt does not fit, or the settings cannot be used.
+        """
+        self._loaded = loaded
+        self._prompt = prompt
+        self._settings = settings
+        self._cancelled = cancelled
+        self._emit = emit
+        self._request_id = request_id
+        self._began = time.perf_counter()
+        n_ctx = loaded.context.n_ctx
+        if len(prompt.tokens) >= n_ctx:
+            raise UserError(
+                "engine.prompt_too_long",
+                tokens=len(prompt.tokens),
+                n_ctx=n_ctx,
+                over=len(prompt.tokens) - n_ctx + 1,
+            )
+        self._sampler = Sampler(
+            settings, loaded.model.handle, loaded.vocabulary, n_ctx=n_ctx, prompt=prompt.tokens
+        )
+        self._stream = ReplyStream(settings.stop, loaded.template.tags, thinking=prompt.thinking)
+        self._prefill = Prefill(
+            loaded.context,
+            loaded.ledger,
+            loaded.pace,
+            on_cpu=loaded.on_cpu,
+            cancelled=cancelled,
+            emit=emit,
+            request_id=request_id,
+        )
+        self._position = len(prompt.tokens)
+        self._limit = settings.max_tokens or n_ctx
+        self._text: list[Run] = []
+        self._beat = Beat()
+        self._speed = Speedometer()
+        self._written = 0
+        self._thinking_tokens = 0
+        self._first_at: float | None = None
+        self._last_at = 0.0
+
+    def run(self, chat_id: str) -> Finished:
+        """Do it.
+
+        Returns:
+            How it ended. A failure after the first token is reported in it, so that what was
+            written counts.
+
+        Raises:
+            UserError: The prompt could not be read.
+        """
+        loaded, problem = self._loaded, None
+        reuse = loaded.ledger.prepare(chat_id, self._prompt.tokens, self._prompt.marks)
+        reason: StopReason
+        try:
+            with loaded.context.abort.watching(self._cancelled):
+                self._prefill.read(self._prompt.tokens, reuse)
+                reason = self._write()
+        except Cancelled:
+            reason = "cancelled"
+        except UserError as error:
+            if self._first_at is None:
+                raise
+            reason, problem = "failed", error.problem
+        finally:
+            self._sampler.close()
+        self._text += self._stream.finish()
+        self._send()
+        return self._finished(reason, reuse, problem)
+
+    def _write(self) -> StopReason:
+        """Sample, decode, show; returns why it is over."""
+        loaded, sampler = self._loaded, self._sampler
+        context, vocabulary = loaded.context, loaded.vocabulary
+        while True:
+            token = sampler.sample(context.logits())
+            self._note_time()
+            if vocabulary.is_eog(token):
+                return "end"
+            sampler.accept(token)
+            self._written += 1
+            if not loaded.on_cpu and self._position < context.n_ctx:
+                # A GPU computes the next token while the text of this one is worked out.
+                self._decode(token)
+                self._show(token)
+            else:
+                self._show(token)
+                if not self._stream.stopped and self._position < context.n_ctx:
+                    self._decode(token)
+                elif not self._stream.stopped:
+                    return "context_full"
+            if self._stream.stopped:
+                return "stop_string"
+            if self._written >= self._limit:
+                return "max_tokens"
+            if self._cancelled():
+                return "cancelled"
+
+    def _decode(self, token: int) -> None:
+        try:
+            self._loaded.context.decode((token,), self._position)
+        except (Cancelled, UserError):
+            self._loaded.ledger.note_failed()
+            raise
+        self._loaded.ledger.note_decoded((token,))
+        self._position += 1
+
+    def _note_time(self) -> None:
+        self._last_at = time.perf_counter()
+        if self._first_at is None:
+            self._first_at = self._last_at
+
+    def _show(self, token: int) -> None:
+        self._text += self._stream.feed(self._loaded.vocabulary.piece(token))
+        if self._stream.thinking:
+            self._thinking_tokens += 1
+        if self._text and self._beat.due(self._last_at):
+            self._speed.note(self._last_at, self._written)
+            self._send()
+
+    def _send(self) -> None:
+        runs, self._text = self._text, []
+        for run in _joined(runs):
+            self._emit(
+                Delta(
+                    request_id=self._request_id,
+                    text=run[0],
+                    thinking=run[1],
+                    completion_tokens=self._written,
+                    context_used=self._position,
+                    tokens_per_second=self._speed.tokens_per_second(),
+                )
+            )
+
+    def _finished(self, reason: StopReason, reuse: Reuse, problem: Problem | None) -> Finished:
+        first = self._first_at
+        usage = Usage(
+            prompt_tokens=len(self._prompt.tokens),
+            cached_tokens=reuse.kept,
+            completion_tokens=self._written,
+            thinking_tokens=self._thinking_tokens,
+            read_reason=reuse.reason,
+            prefill_s=self._prefill.seconds,
+            decode_s=self._last_at - first if first is not None else 0.0,
+            time_to_first_token_s=first - self._began if first is not None else None,
+            seed=self._sampler.seed,
+        )
+        return Finished(
+            request_id=self._request_id,
+            stop_reason=reason,
+            usage=usage,
+            context_used=self._loaded.ledger.used,
+            n_ctx=self._loaded.context.n_ctx,
+            notices=(problem,) if problem else (),
+        )
+
+
+def _joined(runs: list[Run]) -> list[tuple[str, bool]]:
+    """Neighbouring runs of one kind as one."""
+    joined: list[tuple[str, bool]] = []
+    for run in runs:
+        if joined and joined[-1][1] == run.thinking:
+            joined[-1] = (joined[-1][0] + run.text, run.thinking)
+        else:
+            joined.append((run.text, run.thinking))
+    return [part for part in joined if part[0]]

@@ -1,0 +1,43 @@
+"""Tokens per second over the last moment, and when the screen wants to hear of new text."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_WINDOW_S = 1.0
+_MESSAGE_S = 1 / 60
+
+
+class Speedometer:
+    """Remembers when tokens came, at the grain of messages."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+
+    def note(self, now: float, tokens: int) -> None:
+        """So many tokens in all had come by now."""
+        points = self._points
+        points.append((now, tokens))
+        while len(points) > 2 and points[1][0] <= now - _WINDOW_S:
+            points.popleft()
+
+    def tokens_per_second(self) -> float | None:
+        """Over the last second or so; None before the second token."""
+        if len(self._points) < 2:
+            return None
+        (began, first), (now, last) = self._points[0], self._points[-1]
+        return (last - first) / (now - began) if now > began and last > first else None
+
+
+class Beat:
+    """Says at most sixty times a second that it is time; the first time at once."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def due(self, now: float) -> bool:
+        """Whether to send now."""
+        if now < self._next:
+            return False
+        self._next = now + _MESSAGE_S
+        return True
