@@ -1,3 +1,68 @@
-"""Sentences about stores: code -> (message, fix)."""
+"""Sentences about stored chats, documents and settings: code -> (message, fix)."""
 
-SENTENCES: dict[str, tuple[str, str]] = {}
+SENTENCES: dict[str, tuple[str, str]] = {
+    "stores.in_use": (
+        "Leadline is already open with the chats in {path}.",
+        "Use that window, or close it first.",
+    ),
+    "stores.newer": (
+        "The chats in {path} were written by a newer Leadline.",
+        "Update Leadline. Nothing was changed in the file.",
+    ),
+    "stores.damaged": (
+        "The stored chats are damaged and could not be opened.",
+        "The damaged file was kept as {path}; Leadline begins with an empty list.",
+    ),
+    "stores.damage_found": (
+        "A part of the stored chats is damaged.",
+        "Export what you still see, then start Leadline again. The file {path} is kept.",
+    ),
+    "stores.disk_full": (
+        "The disk is full, so the last change is not saved.",
+        "Make room on the disk that holds {path}.",
+    ),
+    "stores.read_only": (
+        "Leadline may not write to {path}, so changes are not saved.",
+        "Give yourself the right to write there, or set LEADLINE_HOME to another folder.",
+    ),
+    "stores.cannot_open": (
+        "The stored chats in {path} cannot be opened.",
+        "Check that the folder exists and that you may write there.",
+    ),
+    "stores.disk_error": (
+        "The disk did not read or write {path}.",
+        "Check the disk and that it is still connected.",
+    ),
+    "stores.busy": (
+        "Another program holds the stored chats, so the last change is not saved.",
+        "Close the program that has {path} open.",
+    ),
+    "stores.not_saved": (
+        "The end of a reply could not be saved.",
+        "Copy it before you close the window, and make sure that {path} can be written.",
+    ),
+    "stores.not_a_chat": (
+        "This file is not a chat exported from Leadline.",
+        "Choose a JSON file that was made with Export.",
+    ),
+    "stores.chat_too_new": (
+        "This chat was exported by a newer Leadline.",
+        "Update Leadline and import it again.",
+    ),
+    "stores.document_not_here": (
+        "The document {name} belongs to this chat but is not stored here.",
+        "Add the file again to ask about it.",
+    ),
+    "stores.settings_damaged": (
+        "The stored settings could not be read, so the defaults are in use.",
+        "The unreadable file was kept as {path}.",
+    ),
+    "stores.settings_newer": (
+        "The stored settings were written by a newer Leadline.",
+        "What this version knows is used. A copy of the file was kept as {path}.",
+    ),
+    "stores.settings_not_saved": (
+        "The settings could not be saved to {path}.",
+        "Make sure that the disk has room and that you may write there.",
+    ),
+}

@@ -1,0 +1,231 @@
+"""Documents: their extracted text stored once, token counts, and which chats they serve."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.store.ids import now_us, seconds
+from app.store.rows import ChatDocument, DocumentInfo, Saving, TokenCounts
+from engine.documents.model import Document
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from app.store.database import Readers
+    from app.store.writer import Writer
+
+_NAMES = (
+    "id",
+    "name",
+    "path",
+    "kind",
+    "size_bytes",
+    "mtime_ns",
+    "page_count",
+    "char_count",
+    "created_us",
+)
+_COLUMNS = ", ".join(f"documents.{name}" for name in _NAMES)
+
+
+def documents_of_chat(connection: sqlite3.Connection, chat_id: int) -> tuple[ChatDocument, ...]:
+    """A chat's documents in the order in which they stand in its prompt."""
+    query = (
+        f"SELECT {_COLUMNS}, mode, selection, message_id FROM chat_documents"
+        " JOIN documents ON documents.id = document_id WHERE chat_id = ? ORDER BY position"
+    )
+    return tuple(
+        ChatDocument(
+            document=_info_from(row),
+            mode=row[-3],
+            selection=row[-2],
+            message_id=row[-1],
+        )
+        for row in connection.execute(query, (chat_id,))
+    )
+
+
+def attach_document(
+    connection: sqlite3.Connection,
+    chat_id: int,
+    document_id: str,
+    mode: str,
+    selection: str,
+    message_id: int | None,
+) -> None:
+    """Put a document behind a chat's others; one that is there already stays in its place."""
+    connection.execute(
+        "INSERT INTO chat_documents (chat_id, document_id, position, mode, selection, message_id)"
+        " VALUES (?1, ?2, (SELECT ifnull(max(position), 0) + 1 FROM chat_documents"
+        " WHERE chat_id = ?1), ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+        " mode = excluded.mode, selection = excluded.selection",
+        (chat_id, document_id, mode, selection, message_id),
+    )
+
+
+class Documents:
+    """All documents. Reads run on the calling thread, writes on the writer's."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    def put(self, document: Document) -> Saving[DocumentInfo]:
+        """Store a document; the same content again only updates its name, path and times.
+
+        Compresses on the calling thread: not for the GUI thread.
+        """
+        info = DocumentInfo(
+            id=document.id,
+            name=document.name,
+            path=document.path,
+            kind=document.kind,
+            size_bytes=document.size_bytes,
+            mtime_ns=document.mtime_ns,
+            page_count=len(document.pages),
+            char_count=document.char_count,
+            created_at=seconds(at_us := now_us()),
+        )
+        body = zlib.compress(msgspec.msgpack.encode(document))
+        return Saving(info, self._writer.submit(lambda at: _put(at, info, body, at_us)))
+
+    def get(self, document_id: str) -> Document | None:
+        """A whole document with its pages, or None. Unpacks on the calling thread."""
+        with self._readers.lend() as connection:
+            query = f"SELECT {_COLUMNS}, body FROM documents WHERE id = ?"
+            row = connection.execute(query, (document_id,)).fetchone()
+        if row is None:
+            return None
+        document = msgspec.msgpack.decode(zlib.decompress(row[-1]), type=Document)
+        info = _info_from(row)
+        return msgspec.structs.replace(
+            document, name=info.name, path=info.path, mtime_ns=info.mtime_ns
+        )
+
+    def info(self, document_id: str) -> DocumentInfo | None:
+        """A document without its text, or None."""
+        with self._readers.lend() as connection:
+            query = f"SELECT {_COLUMNS} FROM documents WHERE id = ?"
+            row = connection.execute(query, (document_id,)).fetchone()
+        return _info_from(row) if row else None
+
+    def all(self) -> tuple[DocumentInfo, ...]:
+        """Every document, the newest first."""
+        with self._readers.lend() as connection:
+            query = f"SELECT {_COLUMNS} FROM documents ORDER BY created_us DESC, id"
+            return tuple(map(_info_from, connection.execute(query)))
+
+    def chats_of(self, document_id: str) -> tuple[int, ...]:
+        """Ids of the chats that a document serves."""
+        query = (
+            "SELECT chat_id FROM chat_documents JOIN chats ON chats.id = chat_id"
+            " WHERE document_id = ? AND deleted_us IS NULL ORDER BY chat_id"
+        )
+        with self._readers.lend() as connection:
+            return tuple(row[0] for row in connection.execute(query, (document_id,)))
+
+    def delete(self, document_id: str) -> Future[None]:
+        """Remove a document for good, from every chat; `put` stores it again."""
+        return self._run("DELETE FROM documents WHERE id = ?", document_id)
+
+    def of_chat(self, chat_id: int) -> tuple[ChatDocument, ...]:
+        """A chat's documents in their order."""
+        with self._readers.lend() as connection:
+            return documents_of_chat(connection, chat_id)
+
+    def attach(
+        self,
+        chat_id: int,
+        document_id: str,
+        *,
+        mode: str = "whole",
+        selection: str = "",
+        message_id: int | None = None,
+    ) -> Future[None]:
+        """Give a stored document to a chat, or change how it is given."""
+        return self._writer.submit(
+            lambda at: attach_document(at, chat_id, document_id, mode, selection, message_id)
+        )
+
+    def detach(self, chat_id: int, document_id: str) -> Future[None]:
+        """Take a document out of a chat; it stays stored."""
+        query = "DELETE FROM chat_documents WHERE chat_id = ? AND document_id = ?"
+        return self._run(query, chat_id, document_id)
+
+    def mark_sent(self, chat_id: int, message_id: int) -> Future[None]:
+        """Note that the documents waiting in the composer went out with a message."""
+        query = "UPDATE chat_documents SET message_id = ? WHERE chat_id = ? AND message_id IS NULL"
+        return self._run(query, message_id, chat_id)
+
+    def reorder(self, chat_id: int, document_ids: Sequence[str]) -> Future[None]:
+        """Set the order of a chat's documents in its prompt."""
+        query = "UPDATE chat_documents SET position = ? WHERE chat_id = ? AND document_id = ?"
+        places = [(place, chat_id, one) for place, one in enumerate(document_ids, start=1)]
+        return self._writer.submit(lambda at: _run_many(at, query, places))
+
+    def token_counts(self, document_id: str, vocabulary_id: str) -> TokenCounts | None:
+        """Tokens of a document for a vocabulary, or None when they were not counted yet."""
+        query = (
+            "SELECT total, by_page FROM token_counts WHERE (document_id, vocabulary_id) = (?, ?)"
+        )
+        with self._readers.lend() as connection:
+            row = connection.execute(query, (document_id, vocabulary_id)).fetchone()
+        if row is None:
+            return None
+        by_page = msgspec.msgpack.decode(row[1], type=tuple[int, ...])
+        return TokenCounts(total=row[0], by_page=by_page)
+
+    def set_token_counts(
+        self, document_id: str, vocabulary_id: str, counts: TokenCounts
+    ) -> Future[None]:
+        """Keep a document's tokens for a vocabulary."""
+        query = "INSERT OR REPLACE INTO token_counts VALUES (?, ?, ?, ?)"
+        by_page = msgspec.msgpack.encode(counts.by_page)
+        return self._run(query, document_id, vocabulary_id, counts.total, by_page)
+
+    def _run(self, query: str, *values: str | int | bytes) -> Future[None]:
+        return self._writer.submit(lambda at: _run_many(at, query, [values]))
+
+
+def _put(connection: sqlite3.Connection, info: DocumentInfo, body: bytes, at_us: int) -> None:
+    connection.execute(
+        f"INSERT INTO documents ({', '.join(_NAMES)}, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET name = excluded.name, path = excluded.path,"
+        " mtime_ns = excluded.mtime_ns, page_count = excluded.page_count,"
+        " char_count = excluded.char_count, body = excluded.body",
+        (
+            info.id,
+            info.name,
+            info.path,
+            info.kind,
+            info.size_bytes,
+            info.mtime_ns,
+            info.page_count,
+            info.char_count,
+            at_us,
+            body,
+        ),
+    )
+
+
+def _run_many(connection: sqlite3.Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    connection.executemany(query, rows)
+
+
+def _info_from(row: tuple[Any, ...]) -> DocumentInfo:
+    return DocumentInfo(
+        id=row[0],
+        name=row[1],
+        path=row[2],
+        kind=row[3],
+        size_bytes=row[4],
+        mtime_ns=row[5],
+        page_count=row[6],
+        char_count=row[7],
+        created_at=seconds(row[8]),
+    )

@@ -1,0 +1,127 @@
+"""Chats as files: Markdown for people, JSON to be read back. Records and document names stay."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.store.rows import Chat, ChatContents, ChatDocument, Message
+from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMAT = "leadline-chat"
+VERSION = 1
+
+_SPEAKERS = {"user": "You", "assistant": "Reply", "system": "System"}
+_STATES = {
+    "streaming": "This reply was still being written.",
+    "stopped": "This reply was stopped.",
+    "interrupted": "This reply was interrupted.",
+}
+
+
+class ChatFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat in a JSON file, with all versions of its messages."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    chat: Chat
+    messages: tuple[Message, ...] = ()
+    documents: tuple[ChatDocument, ...] = ()
+
+
+def to_markdown(contents: ChatContents) -> str:
+    """The shown branch as Markdown."""
+    chat = contents.chat
+    parts = [f"# {_line(chat.title) or 'Untitled chat'}", f"*{_day(chat.created_at)}*"]
+    if contents.documents:
+        parts.append("\n".join(f"- {_document(one)}" for one in contents.documents))
+    for message in contents.messages:
+        parts.append(_heading(message))
+        parts.extend(f"> {_line(record.sentence)}" for record in message.records)
+        if message.thinking:
+            parts.append(_folded("Thinking", message.thinking))
+        if message.text:
+            parts.append(message.text.strip("\n"))
+        state = message.problem.message if message.problem else _STATES.get(message.state)
+        if state:
+            parts.append(f"> {_line(state)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def to_json(chat: Chat, tree: Sequence[Message], documents: Sequence[ChatDocument]) -> bytes:
+    """A chat with all versions as a JSON file."""
+    file = ChatFile(chat=chat, messages=tuple(tree), documents=tuple(documents))
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def from_json(data: bytes) -> ChatFile:
+    """Read a chat back, checked so far that it can be stored.
+
+    Raises:
+        UserError: ``stores.not_a_chat`` or ``stores.chat_too_new``.
+    """
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+        if head.format != FORMAT:
+            raise UserError("stores.not_a_chat", detail=f"format {head.format!r}")
+        if head.version > VERSION:
+            raise UserError("stores.chat_too_new", version=head.version)
+        file = msgspec.json.decode(data, type=ChatFile)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError("stores.not_a_chat", detail=str(error)) from error
+    _check_tree(file)
+    return file
+
+
+class _Head(msgspec.Struct):
+    format: str
+    version: int
+
+
+def _check_tree(file: ChatFile) -> None:
+    seen: set[int] = set()
+    for message in file.messages:
+        if message.id in seen:
+            raise UserError("stores.not_a_chat", detail=f"message {message.id} is there twice")
+        if message.parent_id is not None and message.parent_id not in seen:
+            raise UserError(
+                "stores.not_a_chat", detail=f"message {message.id} stands before its parent"
+            )
+        seen.add(message.id)
+    for at_s in (file.chat.created_at, *(message.created_at for message in file.messages)):
+        # Later than the year 9999 no calendar of ours can show it.
+        if not 0 <= at_s < 253_402_300_800:
+            raise UserError("stores.not_a_chat", detail=f"{at_s} is no time")
+
+
+def _heading(message: Message) -> str:
+    model = (message.stats or {}).get("model")
+    named = f" · {_line(model)}" if isinstance(model, str) and model else ""
+    version = ""
+    if len(message.versions) > 1:
+        version = f" · version {message.version_index + 1} of {len(message.versions)}"
+    return f"## {_SPEAKERS[message.role]}{named}{version}"
+
+
+def _document(one: ChatDocument) -> str:
+    info = one.document
+    pages = f", {info.page_count:,} pages" if info.page_count > 1 else ""
+    chosen = f", {one.selection}" if one.selection else ""
+    return f"{_line(info.name)}{pages} ({one.mode}{chosen})"
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text.strip()}\n\n</details>"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _day(at_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at_s))
