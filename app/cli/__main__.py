@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 class _Command(Protocol):
     """A module of this package: declares its options and runs."""
 
-    HELP: str
-
     def add_options(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, options: argparse.Namespace) -> int: ...
 
 
-_COMMANDS = ("ask", "devices", "inspect", "plan", "fit", "bench", "node")
+# Name and purpose; a command's module is imported only when it is the one that is run.
+_COMMANDS = {
+    "ask": "Ask a model a question, about documents if you like.",
+    "devices": "List the devices a model can be put on, and how the engine was built.",
+    "inspect": "Show a model file's architecture, layers, heads, context and KV bytes per token.",
+    "plan": "Tell what a model would take on each device, without loading it.",
+    "fit": "Find settings that fit: the longest context, the fastest, or the best quality.",
+    "bench": "Measure reading and writing speed at depth, beside llama.cpp's own.",
+    "node": "Lend this machine's devices to a Leadline on another machine.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,12 +61,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_version())
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in _COMMANDS:
-        module = _command(name)
-        sub = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
-        # Only the chosen command's options are built: the others would slow every start.
+    for name, purpose in _COMMANDS.items():
+        sub = subparsers.add_parser(name, help=purpose, description=purpose)
         if name in given[:1]:
-            module.add_options(sub)
+            _command(name).add_options(sub)
     subparsers.add_parser("window", help="Open the window (the default).")
     return parser
 

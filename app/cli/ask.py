@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.documents.extract import read_document
-from engine.documents.prompt import document_block
+from app.chat.prompting import PromptPart, prompt_documents
+from engine.documents.reader import DocumentReader
 from engine.models.demo import resolve_model
 from engine.settings import EngineSettings, GenerationSettings, validated
 from engine.settings.options import add_options as add_setting_options
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from engine.worker.protocol import Event
 
-HELP = "Ask a model a question, about documents if you like."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -40,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="What to ask; - reads it from standard input.")
     parser.add_argument(
         "--doc", action="append", default=[], metavar="FILE", help="A document, read whole."
+    )
+    parser.add_argument(
+        "--pages", default="", metavar="3-9,12", help="Give only these pages of the documents."
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--log", action="store_true", help="Show the engine's log.")
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     prompt = Prompt(
         chat_id="ask",
         turns=(Turn(role="user", text=question),),
-        documents=tuple(_documents(options.doc)),
+        documents=_documents(options.doc, options.pages),
     )
     terminal = _Terminal(quiet=options.json)
     log = (lambda line: print(line, file=sys.stderr)) if options.log else (lambda _line: None)
@@ -71,14 +72,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _documents(paths: list[str]) -> list[PromptDocument]:
-    documents = [read_document(Path(path)) for path in paths]
-    return [
-        PromptDocument(
-            id=document.id, name=document.name, text=document_block(document.name, document.pages)
-        )
-        for document in documents
-    ]
+def _documents(paths: list[str], selection: str) -> tuple[PromptDocument, ...]:
+    reader = DocumentReader()
+    return prompt_documents([PromptPart(reader.read(Path(path)), selection) for path in paths])
 
 
 class _Terminal:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from engine.worker.protocol import BuildInfo, DeviceInfo
 
-HELP = "List the devices a model can be put on, and how the engine was built."
 _GIB = 1 << 30
 
 

@@ -11,8 +11,6 @@ from engine.models.header import read_header
 if TYPE_CHECKING:
     import argparse
 
-HELP = "Show a model file's architecture, size, layers, heads, context and KV bytes per token."
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""

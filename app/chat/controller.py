@@ -1,0 +1,414 @@
+"""The open chat: sends, streams, edits, regenerates, and keeps every word on the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from PySide6.QtCore import QObject, Signal
+
+from app.chat.branch import Branch
+from app.chat.prompting import prompt_for
+from app.chat.reply import ActiveReply
+from app.chat.views import message_view
+from app.store.chats import title_from
+from app.store.rows import ChatContents
+from engine.errors import Problem
+from engine.worker.protocol import Delta, Failed, Finished, PrefillProgress
+from widgets.chat.viewdata import ProgressView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.documents.shelf import Shelf
+    from app.engine.controller import EngineController
+    from app.hop import MainThread
+    from app.notices import Notices
+    from app.store.chat_store import ChatStore
+    from app.store.rows import Chat, Deletion, Message
+    from engine.settings import GenerationSettings
+    from engine.worker.protocol import Prompt
+    from widgets.chat.chat_view import ChatView
+
+Reply = PrefillProgress | Delta | Finished | Failed
+
+
+class ChatController(QObject):
+    """Owns which chat is open, the reply in progress and the queue. Main thread.
+
+    A reply belongs to the chat it was asked in: another chat may be opened while it is written.
+
+    Signals:
+        opened(int | None): Another chat is open; None is a new, empty one.
+        list_changed(): Titles, order or activity of chats changed.
+        content_changed(): What the next request would hold changed.
+        refused(Problem): The engine would not take a request; the question was kept.
+    """
+
+    opened = Signal(object)
+    list_changed = Signal()
+    content_changed = Signal()
+    refused = Signal(object)
+
+    def __init__(
+        self,
+        *,
+        store: ChatStore,
+        engine: EngineController,
+        view: ChatView,
+        shelf: Shelf,
+        notices: Notices,
+        hop: MainThread,
+        generation: Callable[[], GenerationSettings],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._engine = engine
+        self._view = view
+        self._shelf = shelf
+        self._notices = notices
+        self._hop = hop
+        self._generation = generation
+        self._chat_id: int | None = None
+        self._branches: dict[int, Branch] = {}
+        self._reply: ActiveReply | None = None
+        self._queue: list[tuple[int, str]] = []
+        engine.reply_event.connect(self._on_reply_event)
+        engine.died.connect(self._on_died)
+        engine.session_changed.connect(lambda _session: self._send_next())
+        shelf.changed.connect(lambda _chat_id: self._send_next())
+
+    # ---- what others ask
+
+    @property
+    def chat_id(self) -> int | None:
+        """The open chat; None is one that holds nothing yet."""
+        return self._chat_id
+
+    @property
+    def branch(self) -> Branch | None:
+        """The open chat's messages."""
+        return self._branches.get(self._chat_id) if self._chat_id is not None else None
+
+    @property
+    def replying_in(self) -> int | None:
+        """The chat a reply is being written in."""
+        return self._reply.chat_id if self._reply else None
+
+    @property
+    def queued(self) -> tuple[str, ...]:
+        """Prompts of the open chat that wait for their turn."""
+        return tuple(text for chat_id, text in self._queue if chat_id == self._chat_id)
+
+    def prompt(self, draft: str = "") -> Prompt:
+        """What would be sent now, with what stands in the composer."""
+        branch = self.branch
+        messages = [m for m in branch.messages if m.state != "streaming"] if branch else []
+        documents = self._shelf.prompt_documents(self._chat_id)
+        return prompt_for(self._chat_id, messages, documents, draft=draft)
+
+    # ---- opening
+
+    def open(self, chat_id: int | None) -> None:
+        """Show a chat from its end; None begins a new one."""
+        self._keep_draft()
+        contents = self._store.messages.contents(chat_id) if chat_id is not None else None
+        self._chat_id = contents.chat.id if contents else None
+        if contents and not (self._reply and self._reply.chat_id == contents.chat.id):
+            # A branch that is being written into is newer in memory than on the disk.
+            self._branches[contents.chat.id] = Branch(contents)
+        self._show_all()
+        self._view.restore_draft(contents.chat.draft if contents else "")
+        self.opened.emit(self._chat_id)
+        self.content_changed.emit()
+
+    def ensure_chat(self) -> int:
+        """The open chat's id; a new chat is stored now."""
+        if self._chat_id is None:
+            chat = self._store.chats.create().value
+            self._branches[chat.id] = Branch(ChatContents(chat=chat))
+            self._chat_id = chat.id
+            self.opened.emit(chat.id)
+            self.list_changed.emit()
+        return self._chat_id
+
+    # ---- sending
+
+    def send(self, text: str) -> None:
+        """Ask, or queue while the engine is busy; without a model the text goes back."""
+        text = text.strip()
+        if not text:
+            return
+        session = self._engine.session
+        if session.loaded is None and session.request_id == 0:
+            self._view.restore_draft(text)
+            self.refused.emit(Problem(code="worker.no_model"))
+            return
+        chat_id = self.ensure_chat()
+        self._store.chats.set_draft(chat_id, "")
+        self._queue.append((chat_id, text))
+        self._send_next()
+        self.content_changed.emit()
+
+    def unqueue(self, index: int) -> None:
+        """Take back a queued prompt of the open chat."""
+        places = [i for i, (chat_id, _) in enumerate(self._queue) if chat_id == self._chat_id]
+        if 0 <= index < len(places):
+            del self._queue[places[index]]
+            self.content_changed.emit()
+
+    def stop(self) -> None:
+        """Stop the reply, or the load, in progress."""
+        self._engine.cancel()
+
+    def regenerate(self, message_id: int | None = None) -> None:
+        """Write another version of a reply; the last one when none is named."""
+        message = self._assistant_message(message_id)
+        branch = self.branch
+        if message is None or branch is None or not self._may_answer():
+            return
+        versions = branch.cut_before(message.id)
+        self._answer(branch, versions=versions)
+        self._show_all()
+
+    def edit_and_resend(self, message_id: int, text: str) -> None:
+        """Ask a question anew; the old one and its answers stay as a version."""
+        branch = self.branch
+        if branch is None or not text.strip() or not self._may_answer():
+            return
+        versions = branch.cut_before(message_id)
+        self._ask(branch, text.strip(), versions=versions)
+        self._show_all()
+
+    def go_on(self, message_id: int) -> None:
+        """Continue a reply that was stopped or interrupted."""
+        branch = self.branch
+        message = branch.find(message_id) if branch else None
+        if branch is None or message is None or message.id != branch.leaf_id:
+            return
+        if self._may_answer():
+            self._generate(branch, message, prefill_reply=message.text)
+            self._show_message(message_id)
+
+    # ---- versions, branches, deleting
+
+    def show_version(self, message_id: int, index: int) -> None:
+        """Show another version of a message and what follows it."""
+        message = self.branch.find(message_id) if self.branch else None
+        if message and 0 <= index < len(message.versions) and not self._is_replying_here():
+            future = self._store.messages.select(message.versions[index])
+            self._hop.when_done(future, lambda _leaf: self._reload(), self._notices.error)
+
+    def branch_off(self, message_id: int) -> None:
+        """Copy the chat up to a message into a new chat and open that."""
+        if self._chat_id is None:
+            return
+        future = self._store.copies.branch(message_id)
+        self._hop.when_done(future, self._on_branched, self._notices.error)
+
+    def delete(self, message_id: int) -> None:
+        """Delete a message with what follows it; can be undone."""
+        if self._is_replying_here():
+            self._notices.say(self.tr("Stop the reply before deleting in this chat."))
+            return
+        future = self._store.messages.delete(message_id)
+        self._hop.when_done(future, self._on_deleted, self._notices.error)
+
+    def forget_branch(self, chat_id: int) -> None:
+        """A chat was deleted: stop what runs in it and open a new one if it was open."""
+        self._queue = [entry for entry in self._queue if entry[0] != chat_id]
+        if self._reply and self._reply.chat_id == chat_id:
+            self._engine.cancel()
+        self._engine.forget(str(chat_id))
+        if self._chat_id == chat_id:
+            self.open(None)
+
+    def save_draft(self) -> None:
+        """Keep what stands in the composer; at the end of the app."""
+        self._keep_draft()
+
+    # ---- asking the engine
+
+    def _send_next(self) -> None:
+        if not self._queue or self._reply or not self._engine.session.can_answer:
+            return
+        if self._shelf.is_busy(self._queue[0][0]):
+            return
+        chat_id, text = self._queue.pop(0)
+        branch = self._branch_of(chat_id)
+        if branch is None:
+            return
+        self._ask(branch, text)
+        self.content_changed.emit()
+
+    def _ask(self, branch: Branch, text: str, versions: tuple[int, ...] = ()) -> None:
+        chat_id = branch.chat.id
+        message = self._store.messages.add(chat_id, branch.leaf_id, "user", text).value
+        message = msgspec.structs.replace(message, versions=(*versions, message.id))
+        if not branch.chat.title:
+            title = title_from(text)
+            branch.chat = msgspec.structs.replace(branch.chat, title=title)
+            self._store.chats.rename(chat_id, title)
+        documents = self._shelf.mark_sent(chat_id, message.id)
+        branch.add(message, documents=documents)
+        if chat_id == self._chat_id:
+            self._view.append_message(message_view(message, documents=documents))
+        self._answer(branch)
+
+    def _answer(self, branch: Branch, versions: tuple[int, ...] = ()) -> None:
+        message = self._store.messages.add(
+            branch.chat.id, branch.leaf_id, "assistant", state="streaming"
+        ).value
+        message = msgspec.structs.replace(message, versions=(*versions, message.id))
+        self._generate(branch, branch.add(message))
+        if branch.chat.id == self._chat_id:
+            self._view.append_message(message_view(message))
+
+    def _generate(self, branch: Branch, message: Message, prefill_reply: str = "") -> None:
+        before = [m for m in branch.messages if m.id != message.id]
+        prompt = prompt_for(
+            branch.chat.id,
+            before,
+            self._shelf.prompt_documents(branch.chat.id),
+            prefill_reply=prefill_reply,
+        )
+        loaded = self._engine.session.loaded
+        self._reply = ActiveReply(
+            request_id=self._engine.generate(prompt, self._generation()),
+            message=message,
+            stream=self._store.messages.stream(message),
+            model=loaded.model.name if loaded else "",
+        )
+        branch.replace(self._reply.message())
+        self.list_changed.emit()
+
+    # ---- what the engine says
+
+    def _on_reply_event(self, event: Reply) -> None:
+        reply = self._reply
+        if reply is None or event.request_id != reply.request_id:
+            return
+        here = reply.chat_id == self._chat_id
+        match event:
+            case PrefillProgress() if here:
+                self._view.set_progress(str(reply.message_id), _reading(event))
+            case Delta():
+                reply.add(event)
+                if here:
+                    text, thinking = ("", event.text) if event.thinking else (event.text, "")
+                    self._view.stream_delta(str(reply.message_id), text, thinking)
+            case Finished():
+                self._store.chats.set_token_count(reply.chat_id, event.context_used)
+                self._end(reply, reply.finish(event))
+                for notice in event.notices:
+                    self._notices.problem(notice)
+            case Failed():
+                self._end(reply, reply.fail(event.problem))
+                self.refused.emit(event.problem)
+
+    def _on_died(self, problem: Problem) -> None:
+        if self._reply is not None:
+            self._end(self._reply, self._reply.fail(problem, state="interrupted"))
+
+    def _end(self, reply: ActiveReply, message: Message) -> None:
+        self._reply = None
+        branch = self._branch_of(reply.chat_id)
+        if branch is not None:
+            message = branch.replace(message)
+        if reply.chat_id == self._chat_id:
+            self._view.finish_message(message_view(message))
+        else:
+            self._branches.pop(reply.chat_id, None)
+        self.list_changed.emit()
+        self.content_changed.emit()
+        self._send_next()
+
+    # ---- the view
+
+    def _show_all(self) -> None:
+        branch = self.branch
+        messages = branch.messages if branch else []
+        self._view.set_messages(
+            [message_view(m, documents=branch.documents_of(m.id)) for m in messages]
+            if branch
+            else []
+        )
+        prompts = [message.text for message in messages if message.role == "user"]
+        self._view.set_last_prompt(prompts[-1] if prompts else "")
+
+    def _show_message(self, message_id: int) -> None:
+        branch = self.branch
+        message = branch.find(message_id) if branch else None
+        if branch and message:
+            documents = branch.documents_of(message_id)
+            self._view.update_message(message_view(message, documents=documents))
+
+    def _reload(self) -> None:
+        if self._chat_id is not None and not self._is_replying_here():
+            contents = self._store.messages.contents(self._chat_id)
+            if contents:
+                self._branches[self._chat_id] = Branch(contents)
+            self._show_all()
+            self.content_changed.emit()
+
+    def _on_branched(self, chat: Chat) -> None:
+        self.list_changed.emit()
+        self.open(chat.id)
+
+    def _on_deleted(self, deletion: Deletion) -> None:
+        self._reload()
+        self._notices.undoable(
+            self.tr("Message deleted, with what followed it."), lambda: self._undo(deletion)
+        )
+
+    def _undo(self, deletion: Deletion) -> None:
+        future = self._store.messages.undo(deletion)
+        self._hop.when_done(future, lambda _none: self._reload(), self._notices.error)
+
+    # ---- small questions
+
+    def _branch_of(self, chat_id: int) -> Branch | None:
+        if chat_id not in self._branches:
+            contents = self._store.messages.contents(chat_id)
+            if contents is None:
+                return None
+            self._branches[chat_id] = Branch(contents)
+        return self._branches[chat_id]
+
+    def _assistant_message(self, message_id: int | None) -> Message | None:
+        branch = self.branch
+        if branch is None:
+            return None
+        if message_id is not None:
+            return branch.find(message_id)
+        replies = [message for message in branch.messages if message.role == "assistant"]
+        return replies[-1] if replies else None
+
+    def _may_answer(self) -> bool:
+        if self._engine.session.can_answer and self._reply is None:
+            return True
+        if self._engine.session.loaded is None:
+            self.refused.emit(Problem(code="worker.no_model"))
+        else:
+            self._notices.say(self.tr("Wait for the reply in progress, or stop it first."))
+        return False
+
+    def _is_replying_here(self) -> bool:
+        return self._reply is not None and self._reply.chat_id == self._chat_id
+
+    def _keep_draft(self) -> None:
+        branch = self.branch
+        if branch is not None and branch.chat.draft != self._view.draft():
+            branch.chat = msgspec.structs.replace(branch.chat, draft=self._view.draft())
+            self._store.chats.set_draft(branch.chat.id, self._view.draft())
+
+
+def _reading(progress: PrefillProgress) -> ProgressView:
+    return ProgressView(
+        phase="reading",
+        done=progress.done,
+        total=progress.total,
+        per_second=progress.tokens_per_second,
+        seconds_left=progress.seconds_left,
+    )

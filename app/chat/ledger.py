@@ -1,0 +1,134 @@
+"""Keeps the context ledger true: asks the engine what the next request would hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from engine.worker.protocol import Delta, Finished, Measured, Segment
+from widgets.chat.viewdata import LedgerView, SegmentView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.chat.controller import ChatController
+    from app.engine.controller import EngineController
+    from app.session import Session
+    from engine.settings import GenerationSettings
+    from engine.worker.protocol import Prompt
+    from widgets.chat.chat_view import ChatView
+
+# Typing asks again this often at most; counting a short message takes a few milliseconds.
+INTERVAL_MS = 300
+
+
+class LedgerController(QObject):
+    """Owns the newest `Measured` of the open chat. Main thread.
+
+    Signals:
+        measured(Measured): What the next request would hold.
+    """
+
+    measured = Signal(object)
+
+    def __init__(
+        self,
+        *,
+        engine: EngineController,
+        chat: ChatController,
+        view: ChatView,
+        generation: Callable[[], GenerationSettings],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._chat = chat
+        self._view = view
+        self._generation = generation
+        self._asked: tuple[Prompt, GenerationSettings] | None = None
+        self._asked_id = 0
+        self._is_dirty = True
+        self.latest: Measured | None = None
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.refresh)
+        self._timer.start()
+        engine.measured.connect(self._on_measured)
+        engine.reply_event.connect(self._on_reply_event)
+        engine.session_changed.connect(self._on_session_changed)
+        chat.content_changed.connect(self.mark_dirty)
+
+    def mark_dirty(self) -> None:
+        """Something that is not in the composer changed."""
+        self._is_dirty = True
+
+    def refresh(self) -> None:
+        """Ask again if the request, or the composer's text, changed."""
+        if self._engine.session.loaded is None or self._is_replying_here():
+            return
+        asked = (self._chat.prompt(self._view.draft().strip()), self._generation())
+        if self._is_dirty or asked != self._asked:
+            self._asked, self._is_dirty = asked, False
+            self._asked_id = self._engine.measure(*asked)
+
+    @property
+    def overflow_tokens(self) -> int:
+        """By how much the next request is too long for the window; 0 when it fits."""
+        latest = self.latest
+        return max(0, latest.prompt_tokens + 1 - latest.n_ctx) if latest else 0
+
+    def _on_measured(self, measured: Measured) -> None:
+        if measured.request_id == self._asked_id:
+            self.latest = measured
+            self._view.set_ledger(ledger_view(measured))
+            self.measured.emit(measured)
+
+    def _on_reply_event(self, event: object) -> None:
+        if not self._is_replying_here():
+            return
+        if isinstance(event, Delta) and self.latest is not None:
+            self._view.set_ledger(growing_view(self.latest, event))
+        elif isinstance(event, Finished):
+            self.mark_dirty()
+
+    def _on_session_changed(self, session: Session) -> None:
+        if session.loaded is None and self.latest is not None:
+            self.latest, self._asked = None, None
+            self._view.set_ledger(LedgerView())
+
+    def _is_replying_here(self) -> bool:
+        replying_in = self._chat.replying_in
+        return replying_in is not None and replying_in == self._chat.chat_id
+
+
+def ledger_view(measured: Measured) -> LedgerView:
+    """The engine's own count, as shown."""
+    return LedgerView(
+        segments=tuple(map(_segment, measured.segments)),
+        n_ctx=measured.n_ctx,
+        used=measured.prompt_tokens,
+        seconds_to_first_token=measured.seconds_to_first_token,
+    )
+
+
+def growing_view(measured: Measured, delta: Delta) -> LedgerView:
+    """The same while a reply grows: everything read is cached, the reply joins the chat."""
+    grown = max(0, delta.context_used - measured.prompt_tokens)
+    segments = [s for s in measured.segments if s.kind not in ("reply_reserve", "free")]
+    used = [
+        SegmentView(kind=s.kind, label=s.label, tokens=s.tokens, cached=s.tokens) for s in segments
+    ]
+    used.append(SegmentView(kind="chat", label="reply", tokens=grown, cached=grown))
+    reserved = sum(s.tokens for s in measured.segments if s.kind == "reply_reserve")
+    reserve = max(0, min(reserved - grown, measured.n_ctx - delta.context_used))
+    free = max(0, measured.n_ctx - delta.context_used - reserve)
+    used.append(SegmentView(kind="reply_reserve", label="reply", tokens=reserve))
+    used.append(SegmentView(kind="free", label="free", tokens=free))
+    return LedgerView(segments=tuple(used), n_ctx=measured.n_ctx, used=delta.context_used)
+
+
+def _segment(segment: Segment) -> SegmentView:
+    return SegmentView(
+        kind=segment.kind, label=segment.label, tokens=segment.tokens, cached=segment.cached
+    )

@@ -1,0 +1,70 @@
+"""Builds what is sent to the engine from a chat's shown branch and its documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.documents.pages import chosen_pages
+from engine.documents.prompt import citation_names, document_block
+from engine.worker.protocol import Prompt, PromptDocument, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.store.rows import Message
+    from engine.documents.model import Document
+
+
+def prompt_for(
+    chat_id: int | None,
+    messages: Iterable[Message],
+    documents: Sequence[PromptDocument],
+    *,
+    draft: str = "",
+    prefill_reply: str = "",
+) -> Prompt:
+    """The prompt that answers the last of `messages`, or the draft that would follow them.
+
+    A reply that failed or was never begun is left out: the model did not say it. A reply that was
+    stopped is kept as far as it goes, because the user saw it and answered it.
+    """
+    turns = [
+        Turn(role=message.role, text=message.text)
+        for message in messages
+        if message.text or message.role == "user"
+    ]
+    if draft:
+        turns.append(Turn(role="user", text=draft))
+    return Prompt(
+        chat_id=str(chat_id or ""),
+        turns=tuple(turns),
+        documents=tuple(documents),
+        prefill_reply=prefill_reply,
+    )
+
+
+class PromptPart(NamedTuple):
+    """A document and which of its pages are sent; an empty selection means all."""
+
+    document: Document
+    selection: str = ""
+
+
+def prompt_documents(parts: Sequence[PromptPart]) -> tuple[PromptDocument, ...]:
+    """Documents laid out for the prompt, in the order in which they joined the chat.
+
+    The order and the names never change when one is added at the end, so that what is in front of
+    it stays in the KV cache.
+
+    Raises:
+        UserError: ``documents.bad_pages`` for a selection that names no page.
+    """
+    names = citation_names([part.document.name for part in parts])
+    return tuple(
+        PromptDocument(
+            id=part.document.id,
+            name=part.document.name,
+            text=document_block(name, chosen_pages(part.document, part.selection)),
+        )
+        for name, part in zip(names, parts, strict=True)
+    )

@@ -1,0 +1,83 @@
+"""The reply that is being written: its place in a chat, its growing text, its clock."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.chat import figures
+
+if TYPE_CHECKING:
+    from app.store.rows import Message, MessageState
+    from app.store.streaming import ReplyStream
+    from engine.errors import Problem
+    from engine.worker.protocol import Delta, Finished
+
+
+class ActiveReply:
+    """One reply from the question to its last token. Main thread.
+
+    Args:
+        request_id: The engine's request.
+        message: The stored message it is written into; `message.text` is what it continues.
+        stream: Its way to the disk.
+        model: Name of the model, kept with the figures.
+    """
+
+    def __init__(self, request_id: int, message: Message, stream: ReplyStream, model: str) -> None:
+        self.request_id = request_id
+        self.chat_id = message.chat_id
+        self.message_id = message.id
+        self._message = message
+        self._stream = stream
+        self._model = model
+        self._text = [message.text] if message.text else []
+        self._thinking = [message.thinking] if message.thinking else []
+        self._thinking_since: float | None = None
+        self._thinking_s: float | None = None
+
+    def add(self, delta: Delta) -> None:
+        """Take new text; it is on the disk within half a second."""
+        if delta.thinking:
+            self._thinking.append(delta.text)
+            self._thinking_since = self._thinking_since or time.monotonic()
+            self._stream.append(thinking=delta.text)
+        else:
+            self._end_thinking()
+            self._text.append(delta.text)
+            self._stream.append(delta.text)
+
+    def message(self) -> Message:
+        """The message as it stands."""
+        return msgspec.structs.replace(
+            self._message,
+            text="".join(self._text),
+            thinking="".join(self._thinking),
+            state="streaming",
+        )
+
+    def finish(self, finished: Finished) -> Message:
+        """The reply is over, by itself or because it was stopped."""
+        self._end_thinking()
+        stats = figures.stored(finished, model=self._model, thinking_s=self._thinking_s)
+        state: MessageState = "stopped" if finished.stop_reason == "cancelled" else "complete"
+        self._stream.finish(state, stats=stats)
+        return msgspec.structs.replace(self.message(), state=state, stats=stats)
+
+    def fail(self, problem: Problem, state: MessageState = "failed") -> Message:
+        """The reply ended badly; what was written stays."""
+        self._end_thinking()
+        self._stream.finish(state, problem=problem)
+        return msgspec.structs.replace(self.message(), state=state, problem=problem)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return not self._text and not self._thinking
+
+    def _end_thinking(self) -> None:
+        if self._thinking_since is not None:
+            self._thinking_s = (self._thinking_s or 0) + time.monotonic() - self._thinking_since
+            self._thinking_since = None

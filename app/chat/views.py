@@ -1,0 +1,57 @@
+"""From stored messages to what the transcript shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.chat import figures
+from widgets.chat.viewdata import MessageView, RecordView
+
+if TYPE_CHECKING:
+    from app.store.rows import ChatContents, Message, Record
+
+
+def messages_of(contents: ChatContents) -> list[MessageView]:
+    """The shown branch of a chat, first message first."""
+    names: dict[int, list[str]] = {}
+    for held in contents.documents:
+        if held.message_id is not None:
+            names.setdefault(held.message_id, []).append(held.document.name)
+    return [
+        message_view(message, documents=tuple(names.get(message.id, ())))
+        for message in contents.messages
+    ]
+
+
+def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> MessageView:
+    """One message."""
+    reply = figures.read(message.stats)
+    problem = message.problem
+    return MessageView(
+        id=str(message.id),
+        role=message.role,
+        text=message.text,
+        thinking=message.thinking,
+        thinking_seconds=reply.thinking_s if reply else None,
+        state=message.state,
+        state_text=f"{problem.message} {problem.fix}".strip() if problem else "",
+        stats=figures.shown(reply),
+        version_index=message.version_index,
+        version_count=max(1, len(message.versions)),
+        documents=documents,
+        records=tuple(
+            record_view(message, index, record) for index, record in enumerate(message.records)
+        ),
+        created_at=message.created_at or None,
+    )
+
+
+def record_view(message: Message, index: int, record: Record) -> RecordView:
+    """One inline record; what was left out can be unfolded where it was kept."""
+    removed = record.data.get("text", "")
+    return RecordView(
+        id=f"{message.id}:{index}",
+        text=record.sentence,
+        action="Show" if removed else "",
+        detail=str(removed),
+    )

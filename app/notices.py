@@ -1,0 +1,48 @@
+"""The one route for messages to the user: everything that is said outside its own place.
+
+A sentence that belongs to something on the screen (a reply, a chip, a setting) is shown there. All
+others come through here, so that they look the same, queue up and can be read again in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.errors import Problem, UserError
+
+_log = logging.getLogger(__name__)
+
+
+class Notices(QObject):
+    """Main thread; the window connects the signals to its toasts.
+
+    Signals:
+        said(str text, str tone): ``plain`` or ``bad``.
+        undo_offered(str text, object undo): Something was deleted; `undo` brings it back.
+    """
+
+    said = Signal(str, str)
+    undo_offered = Signal(str, object)
+
+    def say(self, text: str) -> None:
+        """Something the user should know."""
+        self.said.emit(text, "plain")
+
+    def problem(self, problem: Problem) -> None:
+        """Something is wrong, with what to do about it."""
+        _log.warning("%s %s", problem.code, problem.detail)
+        self.said.emit(f"{problem.message} {problem.fix}".strip(), "bad")
+
+    def error(self, error: UserError) -> None:
+        """The same, from a raised error."""
+        self.problem(error.problem)
+
+    def undoable(self, text: str, undo: Callable[[], None]) -> None:
+        """Something was deleted and can be brought back for a while."""
+        self.undo_offered.emit(text, undo)
