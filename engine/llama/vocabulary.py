@@ -9,12 +9,15 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.llama.library import api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Tokens: TypeAlias = npt.NDArray[np.int32]
 
@@ -88,6 +91,13 @@ class Vocabulary:
     def control_piece(self, token: int) -> bytes:
         """As `piece`, but control tokens give their name (``<|im_end|>``) instead of nothing."""
         return self._read_piece(token, special=True)
+
+    def spell_out(self, texts: Iterable[str]) -> None:
+        """From now on give these control tokens their text in `piece`, too."""
+        for text in texts:
+            token = self.single_token(text)
+            if token is not None:
+                self._pieces[token] = self.control_piece(token)
 
     def is_eog(self, token: int) -> bool:
         """Whether the model says with this token that its turn is over."""
