@@ -1,0 +1,243 @@
+"""Chips of the composer: documents with their state, prompts that wait, and what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QCoreApplication, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
+
+from widgets import parts, theme
+from widgets.chat.ledger import compact
+from widgets.chat.plaintext import neutralised
+from widgets.icons import pixmap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QPaintEvent
+
+    from widgets.chat.viewdata import ChipView
+    from widgets.parts import Tone
+
+_NAME_PX: Final = 190
+_QUEUED_CHARS: Final = 70
+
+
+class FlowLayout(QLayout):
+    """Puts widgets side by side and wraps them, as text does with words."""
+
+    def __init__(self, spacing_px: int) -> None:
+        super().__init__()
+        self._items: list[QLayoutItem] = []
+        self._gap = spacing_px
+        self.setContentsMargins(0, 0, 0, 0)
+
+    def addItem(self, item: QLayoutItem) -> None:
+        """Append."""
+        self._items.append(item)
+
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._items)
+
+    def itemAt(self, index: int) -> QLayoutItem | None:
+        """One of them."""
+        return self._items[index] if 0 <= index < len(self._items) else None
+
+    def takeAt(self, index: int) -> QLayoutItem | None:
+        """Remove one."""
+        return self._items.pop(index) if 0 <= index < len(self._items) else None
+
+    def hasHeightForWidth(self) -> bool:
+        """Rows come with narrowness."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """Height of all rows."""
+        return self._arrange(QRect(0, 0, width, 0), move=False)
+
+    def setGeometry(self, rect: QRect) -> None:
+        """Place them."""
+        super().setGeometry(rect)
+        self._arrange(rect, move=True)
+
+    def sizeHint(self) -> QSize:
+        """One row."""
+        width = sum(item.sizeHint().width() + self._gap for item in self._items)
+        return QSize(width, self.minimumSize().height())
+
+    def minimumSize(self) -> QSize:
+        """The widest of them."""
+        sizes = [item.minimumSize() for item in self._items]
+        return QSize(
+            max((size.width() for size in sizes), default=0),
+            max((size.height() for size in sizes), default=0),
+        )
+
+    def _arrange(self, rect: QRect, *, move: bool) -> int:
+        x, y, row = rect.x(), rect.y(), 0
+        for item in self._items:
+            size = item.sizeHint()
+            width = min(size.width(), rect.width())
+            if x > rect.x() and x + width > rect.right() + 1:
+                x, y, row = rect.x(), y + row + self._gap, 0
+            if move:
+                item.setGeometry(QRect(QPoint(x, y), QSize(width, size.height())))
+            x += width + self._gap
+            row = max(row, size.height())
+        return y + row - rect.y()
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("DocumentChip", text)
+
+
+def state_words(chip: ChipView) -> tuple[str, Tone]:
+    """The state of a document as a word and its tone."""
+    words: dict[str, tuple[str, Tone]] = {
+        "reading": (_tr("reading …"), "accent"),
+        "counting": (_tr("counting …"), "accent"),
+        "ready": (_tr("ready"), "ok"),
+        "failed": (_tr("cannot be read"), "bad"),
+        "too_large": (_tr("does not fit"), "warn"),
+    }
+    return words[chip.state]
+
+
+class _Chip(QWidget):
+    """A rounded frame."""
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the frame."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.color("line"), 1))
+        painter.setBrush(theme.color("card"))
+        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.drawRoundedRect(box, theme.RADIUS.control, theme.RADIUS.control)
+
+
+class DocumentChip(_Chip):
+    """A document: name, pages, tokens, how it is sent, state.
+
+    Signals:
+        remove_requested: Its cross was pressed.
+    """
+
+    remove_requested = Signal(str)
+
+    def __init__(self, chip: ChipView) -> None:
+        super().__init__()
+        self.chip = chip
+        parts.named(self, f"chip_{chip.id}", self._spoken())
+        line = parts.row(6, (9, 3, 3, 3))
+        if chip.state in ("failed", "too_large"):
+            mark = parts.label()
+            tone = "bad" if chip.state == "failed" else "warn"
+            mark.setPixmap(pixmap("error" if tone == "bad" else "warning", tone, 14, 2))
+            line.addWidget(mark)
+        name = parts.label("", "meta", strong=True)
+        shown = name.fontMetrics().elidedText(
+            neutralised(chip.name), Qt.TextElideMode.ElideMiddle, _NAME_PX
+        )
+        name.setText(shown)
+        line.addWidget(name)
+        if self._facts():
+            line.addWidget(parts.label(self._facts(), "meta", "dim"))
+        word, tone_word = state_words(chip)
+        line.addWidget(parts.label(word, "meta", tone_word))
+        remove = parts.icon_button(
+            "close", "chipRemove", self.tr("Remove {name}").format(name=chip.name)
+        )
+        remove.setIconSize(QSize(12, 12))
+        remove.clicked.connect(lambda: self.remove_requested.emit(chip.id))
+        line.addWidget(remove)
+        self.setLayout(line)
+        self.setToolTip(chip.message or neutralised(chip.name))
+
+    def _facts(self) -> str:
+        chip = self.chip
+        facts: list[str] = []
+        if chip.pages is not None:
+            facts.append(
+                self.tr("1 page") if chip.pages == 1 else self.tr("{n} pages").format(n=chip.pages)
+            )
+        if chip.tokens is not None:
+            facts.append(compact(chip.tokens))
+            facts.append(self.tr("whole") if chip.mode == "whole" else self.tr("passages"))
+        return " · ".join(facts) + (" ·" if facts else "")
+
+    def _spoken(self) -> str:
+        return f"{self.chip.name}, {self._facts()} {state_words(self.chip)[0]} {self.chip.message}"
+
+
+class ChipNotice(QWidget):
+    """What is wrong with a document, and the choices.
+
+    Signals:
+        action_requested: Id of the document and of the choice.
+    """
+
+    action_requested = Signal(str, str)
+
+    def __init__(self, chip: ChipView) -> None:
+        super().__init__()
+        self.setObjectName(f"chipNotice_{chip.id}")
+        column = parts.column(4, (2, 0, 2, 2))
+        column.addWidget(parts.label(chip.message, "meta", "dim", wrap=True))
+        if chip.actions:
+            line = parts.row(theme.SPACE.m)
+            for action in chip.actions:
+                link = parts.button(action.label, f"chipAction_{action.id}", "link")
+                link.clicked.connect(
+                    lambda _=False, a=action.id: self.action_requested.emit(chip.id, a)
+                )
+                line.addWidget(link)
+            line.addStretch(1)
+            column.addLayout(line)
+        self.setLayout(column)
+
+
+class QueuedChip(_Chip):
+    """A prompt that waits for the reply before it.
+
+    Signals:
+        edit_requested: Take it back into the input.
+        cancel_requested: Forget it.
+    """
+
+    edit_requested = Signal()
+    cancel_requested = Signal()
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        parts.named(self, "queuedPrompt", self.tr("Waiting: {text}").format(text=text))
+        line = parts.row(6, (9, 3, 3, 3))
+        mark = parts.label()
+        mark.setPixmap(pixmap("clock", "dim", 14, 2))
+        line.addWidget(mark)
+        line.addWidget(parts.label(self.tr("Next"), "meta", strong=True))
+        flat = " ".join(neutralised(text).split())
+        shown = flat if len(flat) <= _QUEUED_CHARS else flat[: _QUEUED_CHARS - 2] + " …"
+        line.addWidget(parts.ElidedLabel(shown, "meta", "dim"), 1)
+        edit = parts.icon_button("edit", "queuedEdit", self.tr("Edit the waiting message"))
+        edit.clicked.connect(self.edit_requested)
+        cancel = parts.icon_button("close", "queuedCancel", self.tr("Do not send it"))
+        cancel.clicked.connect(self.cancel_requested)
+        for button in (edit, cancel):
+            button.setIconSize(QSize(12, 12))
+            line.addWidget(button)
+        self.setLayout(line)
+        self.setToolTip(text[:2000])
+
+
+def emptied(layout: QLayout, keep: Sequence[QWidget] = ()) -> None:
+    """Delete the widgets of a layout but those to keep, which only leave it."""
+    while layout.count():
+        item = layout.takeAt(0)
+        widget = item.widget() if item is not None else None
+        if widget is not None and widget not in keep:
+            widget.hide()
+            widget.deleteLater()

@@ -1,0 +1,66 @@
+"""What is seen over the conversation while files are dragged onto it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import QWidget
+
+from widgets import icons, theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
+
+class DropOverlay(QWidget):
+    """Covers its parent; takes no events."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("dropOverlay")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._count = 0
+        self.hide()
+
+    def show_count(self, count: int) -> None:
+        """Show it for a number of files."""
+        self._count = count
+        parent = self.parentWidget()
+        if parent is not None:
+            self.setGeometry(parent.rect())
+        self.raise_()
+        self.show()
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint a veil, a dashed frame and what will happen."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(self.rect(), theme.color("bg", 0.88))
+        frame = QRectF(self.rect()).adjusted(16, 16, -16, -16)
+        painter.setPen(QPen(theme.color("accent"), 2, Qt.PenStyle.DashLine))
+        painter.setBrush(theme.color("accent_soft", 0.5))
+        painter.drawRoundedRect(frame, theme.RADIUS.composer, theme.RADIUS.composer)
+        middle = frame.center()
+        painter.drawPixmap(
+            round(middle.x() - 16),
+            round(middle.y() - 48),
+            icons.pixmap("document", "accent", 32, self.devicePixelRatioF()),
+        )
+        painter.setPen(theme.color("text"))
+        painter.setFont(theme.font("title"))
+        text = (
+            self.tr("Drop to add it to this chat")
+            if self._count == 1
+            else self.tr("Drop to add {count} documents to this chat").format(count=self._count)
+        )
+        painter.drawText(frame.adjusted(0, 12, 0, 12), Qt.AlignmentFlag.AlignCenter, text)
+        painter.setPen(theme.color("dim"))
+        painter.setFont(theme.font("meta"))
+        painter.drawText(
+            frame.adjusted(0, 60, 0, 60),
+            Qt.AlignmentFlag.AlignCenter,
+            self.tr("Read on this computer, sent nowhere"),
+        )

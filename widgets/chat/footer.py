@@ -1,0 +1,281 @@
+"""The row under a message: its figures, its versions and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
+
+from widgets import figures, parts, theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
+    from widgets.chat.viewdata import MessageView, ReplyStatsView
+
+ROW_PX: Final = 28
+_GAP_PX: Final = 14.0
+Piece = tuple[str, bool]
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("ReplyStats", text)
+
+
+def stats_groups(stats: ReplyStatsView) -> list[list[Piece]]:
+    """The figures as groups of (text, is a figure)."""
+    groups: list[list[Piece]] = []
+    if stats.tokens is not None:
+        groups.append([(f"{stats.tokens:,}", True), (_tr(" tokens"), False)])
+    if stats.tokens_per_second is not None:
+        figure, unit = figures.rate(stats.tokens_per_second).split(" ")
+        groups.append([(figure, True), (f" {unit}", False)])
+    if stats.first_token_s is not None:
+        figure = figures.seconds(stats.first_token_s)
+        groups.append([(_tr("first after "), False), (figure, True)])
+    reuse: list[Piece] = []
+    if stats.cached_tokens is not None:
+        reuse += [(f"{stats.cached_tokens:,}", True), (_tr(" cached"), False)]
+    if stats.read_tokens is not None:
+        comma = ", " if reuse else ""
+        reuse += [(comma, False), (f"{stats.read_tokens:,}", True), (_tr(" read"), False)]
+    if reuse:
+        groups.append(reuse)
+    if stats.stop_reason and stats.stop_is_notable:
+        groups.append([(stats.stop_reason, False)])
+    return groups
+
+
+def stats_tooltip(stats: ReplyStatsView) -> str:
+    """The same, exact and in the terms of the field."""
+    lines: list[str] = []
+    if stats.read_tokens_per_second is not None:
+        rate = figures.rate(stats.read_tokens_per_second)
+        lines.append(_tr("Prompt read (prefill) at {rate}").format(rate=rate))
+    if stats.tokens_per_second is not None:
+        rate = figures.rate(stats.tokens_per_second)
+        lines.append(_tr("Written (decode) at {rate}").format(rate=rate))
+    if stats.cached_tokens is not None:
+        tokens = figures.whole(stats.cached_tokens)
+        lines.append(_tr("{tokens} prompt tokens taken from the KV cache").format(tokens=tokens))
+    if stats.read_reason:
+        lines.append(stats.read_reason)
+    if stats.stop_reason:
+        lines.append(_tr("Ended: {reason}").format(reason=stats.stop_reason))
+    return "\n".join(lines)
+
+
+class StatsLine(QWidget):
+    """Paints groups of figures; figures are stronger than their words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("replyStats")
+        self._groups: list[list[Piece]] = []
+
+    def show_groups(self, groups: list[list[Piece]], tooltip: str = "") -> None:
+        """Replace what is shown."""
+        if groups != self._groups:
+            self._groups = groups
+            self.setAccessibleName(
+                ", ".join("".join(text for text, _ in group) for group in groups)
+            )
+            self.updateGeometry()
+            self.update()
+        self.setToolTip(tooltip)
+
+    def natural_width(self) -> float:
+        """Width of everything on one line."""
+        plain = QFontMetricsF(theme.font("meta"))
+        strong = QFontMetricsF(theme.font("meta", strong=True))
+        total = 0.0
+        for group in self._groups:
+            total += sum((strong if on else plain).horizontalAdvance(text) for text, on in group)
+        return total + _GAP_PX * len(self._groups)
+
+    def sizeHint(self) -> QSize:
+        """One line."""
+        return QSize(round(self.natural_width()), ROW_PX)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint as many groups as there is room for; the rest is in the tooltip's terms."""
+        painter = QPainter(self)
+        colors = theme.current()
+        fonts = {on: theme.font("meta", strong=on) for on in (False, True)}
+        x = 0.0
+        for group in self._groups:
+            width = sum(QFontMetricsF(fonts[on]).horizontalAdvance(text) for text, on in group)
+            if x + width > self.width() + 1:
+                break
+            for text, is_figure in group:
+                painter.setFont(fonts[is_figure])
+                painter.setPen(QColor(colors.dim if is_figure else colors.faint))
+                box = QRectF(x, 0, 600, self.height())
+                painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
+                x += QFontMetricsF(fonts[is_figure]).horizontalAdvance(text)
+            x += _GAP_PX
+
+
+class Footer(QWidget):
+    """Owned by a message view. Its height is fixed, so that nothing jumps when it fills.
+
+    Signals:
+        action_requested: ``copy``, ``edit``, ``regenerate``, ``branch``, ``delete``,
+            ``copy_plain``.
+        version_requested: Index of the version to show.
+    """
+
+    action_requested = Signal(str)
+    version_requested = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None, *, is_reply: bool) -> None:
+        super().__init__(parent)
+        self.setObjectName("messageFooter")
+        self._is_reply = is_reply
+        self._view: MessageView | None = None
+        self._buttons: list[QToolButton] = []
+        self._wanted = False
+        self._busy = False
+        self.stats = StatsLine(self)
+        self._versions: list[QWidget] = []
+
+    def show_view(self, view: MessageView, *, is_busy: bool) -> None:
+        """Take the figures and versions of a message; `is_busy` hides what cannot be done now."""
+        versions_before = self._version_key(self._view)
+        self._view, self._busy = view, is_busy
+        if view.stats is not None:
+            self.stats.show_groups(stats_groups(view.stats), stats_tooltip(view.stats))
+        elif not is_busy:
+            self.stats.show_groups([])
+        if self._version_key(view) != versions_before:
+            self._make_versions(view)
+        self._apply()
+
+    @staticmethod
+    def _version_key(view: MessageView | None) -> tuple[int, int]:
+        return (view.version_index, view.version_count) if view else (0, 1)
+
+    def set_actions_shown(self, shown: bool) -> None:
+        """Show the actions: the pointer or the focus is on the message, or it is the last."""
+        if shown != self._wanted:
+            self._wanted = shown
+            self._apply()
+
+    def _apply(self) -> None:
+        visible = self._wanted and not self._busy
+        if visible and not self._buttons:
+            self._make_buttons()
+        for button in self._buttons:
+            button.setVisible(visible)
+        self.arrange()
+
+    def _make_buttons(self) -> None:
+        actions = [("copy", self.tr("Copy"))]
+        if self._is_reply:
+            actions += [("regenerate", self.tr("Regenerate")), ("branch", self.tr("Branch"))]
+        else:
+            actions += [("edit", self.tr("Edit")), ("branch", self.tr("Branch"))]
+        for action, label in actions:
+            button = self._tool_button(f"message_{action}", label)
+            button.setText(label)
+            button.clicked.connect(lambda _=False, a=action: self._report(a))
+            self._buttons.append(button)
+        more = self._tool_button("message_more", self.tr("More"))
+        more.setText("⋯")
+        more.clicked.connect(lambda: self._open_menu(more))
+        self._buttons.append(more)
+
+    def _tool_button(self, name: str, accessible: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setProperty("kind", "quiet")
+        button.setFont(theme.font("meta"))
+        button.setCursor(Qt.CursorShape.PointingHandCursor)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        parts.named(button, name, accessible)
+        return button
+
+    def menu(self) -> QMenu:
+        """What ⋯ opens."""
+        menu = QMenu(self)
+        menu.setObjectName("messageMenu")
+        menu.addAction(self.tr("Copy as plain text"), lambda: self._report("copy_plain"))
+        if not self._is_reply:
+            menu.addAction(self.tr("Regenerate reply"), lambda: self._report("regenerate"))
+        menu.addSeparator()
+        menu.addAction(self.tr("Delete"), lambda: self._report("delete"))
+        return menu
+
+    def _open_menu(self, button: QToolButton) -> None:
+        menu = self.menu()
+        menu.exec(button.mapToGlobal(button.rect().bottomLeft()))
+        menu.deleteLater()
+
+    def _report(self, action: str) -> None:
+        self.action_requested.emit(action)
+
+    def say_copied(self) -> None:
+        """Confirm on the Copy button until the row is left."""
+        if self._buttons:
+            self._buttons[0].setText(self.tr("Copied"))
+            self.arrange()
+
+    def forget_copied(self) -> None:
+        """The row was left."""
+        if self._buttons:
+            self._buttons[0].setText(self.tr("Copy"))
+            self.arrange()
+
+    def _make_versions(self, view: MessageView) -> None:
+        for widget in self._versions:
+            widget.hide()
+            widget.deleteLater()
+        self._versions = []
+        if view.version_count < 2:
+            return
+        at = view.version_index
+        before = self._tool_button("versionBefore", self.tr("Version before"))
+        before.setText("‹")  # noqa: RUF001 - the mark that is meant
+        before.setEnabled(at > 0)
+        before.clicked.connect(lambda: self.version_requested.emit(at - 1))
+        after = self._tool_button("versionAfter", self.tr("Next version"))
+        after.setText("›")  # noqa: RUF001 - the mark that is meant
+        after.setEnabled(at + 1 < view.version_count)
+        after.clicked.connect(lambda: self.version_requested.emit(at + 1))
+        count = parts.label(f"{at + 1} / {view.version_count}", "meta", "dim")
+        count.setParent(self)
+        parts.named(
+            count,
+            "versionCount",
+            self.tr("Version {index} of {count}").format(index=at + 1, count=view.version_count),
+        )
+        self._versions = [before, count, after]
+        for widget in self._versions:
+            widget.show()
+
+    def height_for(self, width: int) -> int:
+        """One row, or two when figures and actions do not fit side by side."""
+        return 2 * ROW_PX if self._wraps(width) else ROW_PX
+
+    def _wraps(self, width: int) -> bool:
+        if not self._is_reply or self._view is None or self._view.stats is None:
+            return False
+        return self.stats.natural_width() + 300 > width
+
+    def arrange(self) -> None:
+        """Put figures, versions and actions in their places."""
+        wraps = self._wraps(self.width())
+        x, y = 0, 0
+        if self._is_reply:
+            stats_width = min(round(self.stats.natural_width()) + 2, self.width())
+            self.stats.setGeometry(0, 0, stats_width, ROW_PX)
+            x, y = (-8, ROW_PX) if wraps else (max(-8, stats_width - 10), 0)
+        shown = [button for button in self._buttons if self._wanted and not self._busy]
+        row: list[QWidget] = [*self._versions, *shown]
+        if not self._is_reply:
+            x = self.width() - sum(widget.sizeHint().width() for widget in row) + 8
+        for widget in row:
+            size = widget.sizeHint()
+            widget.setGeometry(x, y + (ROW_PX - 24) // 2, size.width(), 24)
+            x += size.width()

@@ -1,0 +1,98 @@
+"""The line above a conversation: its title, Find, Export and ⋯."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtWidgets import QLineEdit, QMenu, QWidget
+
+from widgets import parts, theme
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent, QObject
+    from PySide6.QtGui import QPaintEvent
+
+HEIGHT_PX: Final = 47
+
+
+class Header(QWidget):
+    """Owned by `ChatView`. The title is edited where it stands.
+
+    Signals:
+        title_edited: The new title.
+        find_requested: Open the find bar.
+        export_requested: ``markdown`` or ``json``.
+        menu_requested: Global position for a menu of the application's.
+    """
+
+    title_edited = Signal(str)
+    find_requested = Signal()
+    export_requested = Signal(str)
+    menu_requested = Signal(QPoint)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("chatHeader")
+        self.setFixedHeight(HEIGHT_PX)
+        self._title = ""
+        self.title = QLineEdit()
+        self.title.setProperty("bare", "true")
+        self.title.setFont(theme.font("title"))
+        self.title.setPlaceholderText(self.tr("New chat"))
+        self.title.setToolTip(self.tr("Click to rename"))
+        self.title.setMaxLength(200)
+        self.title.installEventFilter(self)
+        parts.named(self.title, "chatTitle", self.tr("Title of the chat"))
+        self.title.editingFinished.connect(self._on_edited)
+        find = parts.button(self.tr("Find"), "chatFind", "quiet")
+        find.setToolTip(self.tr("Find in this chat (Ctrl+F)"))
+        find.clicked.connect(self.find_requested)
+        export = parts.button(self.tr("Export"), "chatExport", "quiet")
+        menu = QMenu(export)
+        menu.addAction(self.tr("Markdown …"), lambda: self.export_requested.emit("markdown"))
+        menu.addAction(self.tr("JSON …"), lambda: self.export_requested.emit("json"))
+        export.setMenu(menu)
+        more = parts.icon_button("more", "chatMore", self.tr("More"))
+        more.clicked.connect(
+            lambda: self.menu_requested.emit(more.mapToGlobal(more.rect().bottomLeft()))
+        )
+        line = parts.row(0, (24, 0, 16, 1))
+        line.addWidget(self.title, 1)
+        for button in (find, export, more):
+            line.addWidget(button)
+        self.setLayout(line)
+
+    def set_title(self, title: str) -> None:
+        """Show the title, unless it is being edited."""
+        self._title = title
+        if not self.title.hasFocus():
+            self.title.setText(title)
+            self.title.setCursorPosition(0)
+
+    def _on_edited(self) -> None:
+        text = " ".join(self.title.text().split())
+        if text and text != self._title:
+            self._title = text
+            self.title_edited.emit(text)
+        self.title.setText(self._title)
+        self.title.setCursorPosition(0)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Esc leaves the title as it was, Enter leaves the input."""
+        if watched is self.title and isinstance(event, QKeyEvent):
+            if event.type() == QKeyEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape:
+                self.title.setText(self._title)
+                self.title.clearFocus()
+                return True
+            if event.type() == QKeyEvent.Type.KeyPress and event.key() == Qt.Key.Key_Return:
+                self.title.clearFocus()
+                return True
+        return super().eventFilter(watched, event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the hairline."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.color("bg"))
+        painter.fillRect(0, self.height() - 1, self.width(), 1, theme.color("line"))
