@@ -133,6 +133,18 @@ class ChatController(QObject):
             self.list_changed.emit()
         return self._chat_id
 
+    def rename(self, chat_id: int, title: str) -> None:
+        """Give a chat another title."""
+        title = " ".join(title.split())
+        if not title:
+            return
+        branch = self._branches.get(chat_id)
+        if branch is not None:
+            branch.chat = msgspec.structs.replace(branch.chat, title=title)
+        done = self._store.chats.rename(chat_id, title)
+        self._hop.when_done(done, lambda _none: self.list_changed.emit(), self._notices.error)
+        self.content_changed.emit()
+
     # ---- sending
 
     def send(self, text: str) -> None:
@@ -244,7 +256,10 @@ class ChatController(QObject):
 
     def _ask(self, branch: Branch, text: str, versions: tuple[int, ...] = ()) -> None:
         chat_id = branch.chat.id
-        message = self._store.messages.add(chat_id, branch.leaf_id, "user", text).value
+        records = self._shelf.records(chat_id)
+        message = self._store.messages.add(
+            chat_id, branch.leaf_id, "user", text, records=records
+        ).value
         message = msgspec.structs.replace(message, versions=(*versions, message.id))
         if not branch.chat.title:
             title = title_from(text)

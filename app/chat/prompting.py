@@ -57,7 +57,7 @@ def prompt_documents(parts: Sequence[PromptPart]) -> tuple[PromptDocument, ...]:
     it stays in the KV cache.
 
     Raises:
-        UserError: ``documents.bad_pages`` for a selection that names no page.
+        UserError: ``app.bad_pages`` for a selection that names no page.
     """
     names = citation_names([part.document.name for part in parts])
     return tuple(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.prompting import PromptPart, prompt_documents
+from app.store.rows import Record
+from engine.documents.pages import chosen_pages
 from engine.errors import Problem, UserError
 from engine.paths import data_dir
 
@@ -162,6 +164,23 @@ class Shelf(QObject):
             )
         return self._laid_out[chat_id]
 
+    def records(self, chat_id: int) -> tuple[Record, ...]:
+        """What is left out of the documents that go out with the next message."""
+        found = []
+        for held in self._of(chat_id):
+            if held.document is None or not held.selection or held.is_sent:
+                continue
+            count = len(held.document.pages)
+            given = len(chosen_pages(held.document, held.selection))
+            data = {
+                "name": held.name,
+                "pages": held.selection,
+                "left_out": count - given,
+                "count": count,
+            }
+            found.append(Record(kind="app.pages_left_out", data=data))
+        return tuple(found)
+
     def mark_sent(self, chat_id: int, message_id: int) -> tuple[str, ...]:
         """The documents that waited went out with a message; their names."""
         waiting = [held for held in self._of(chat_id) if held.document and not held.is_sent]
@@ -203,7 +222,7 @@ class Shelf(QObject):
             held.document = document
             held.state = "ready" if document else "failed"
             if document is None:
-                held.problem = Problem(code="stores.document_lost", params={"name": held.name})
+                held.problem = Problem(code="app.document_lost", params={"name": held.name})
             self._tell(chat_id)
 
         def failed(error: UserError) -> None:

@@ -138,24 +138,44 @@ class SettingsFile:
         """Take a model out of those used last."""
         self._put("recent_models", [str(kept) for kept in self.recent_models if kept != path])
 
-    def profile(self, key: str) -> Profile | None:
-        """The settings a model was last used with, by `model_key`; None when it is new."""
-        stored = self._part("profiles").get(key)
+    def profile(self, key: str, name: str = "") -> Profile | None:
+        """The settings a model was last used with, or those kept under a name.
+
+        Args:
+            key: `model_key` of the model.
+            name: A name the user gave; empty for the last used.
+        """
+        stored = self._part("profiles").get(_profile_key(key, name))
         if not isinstance(stored, dict):
             return None
         engine, _ = from_stored(EngineSettings, stored.get("engine"))
         generation, _ = from_stored(GenerationSettings, stored.get("generation"))
         return Profile(engine=engine, generation=generation)
 
-    def set_profile(self, key: str, profile: Profile) -> None:
+    def set_profile(self, key: str, profile: Profile, name: str = "") -> None:
         """Keep the settings a model is used with. The oldest of too many profiles are dropped."""
-        profiles = {other: kept for other, kept in self._part("profiles").items() if other != key}
-        profiles[key] = {
+        kept_as = _profile_key(key, name)
+        profiles = {
+            other: kept for other, kept in self._part("profiles").items() if other != kept_as
+        }
+        profiles[kept_as] = {
             "engine": to_stored(profile.engine),
             "generation": to_stored(profile.generation),
         }
         newest = itertools.islice(profiles.items(), max(0, len(profiles) - _PROFILES), None)
         self._put("profiles", dict(newest))
+
+    def profile_names(self, key: str) -> tuple[str, ...]:
+        """Names the user gave to settings of a model, sorted."""
+        start = _profile_key(key, "x")[:-1]
+        names = [other[len(start) :] for other in self._part("profiles") if other.startswith(start)]
+        return tuple(sorted(names, key=str.casefold))
+
+    def delete_profile(self, key: str, name: str) -> None:
+        """Forget settings kept under a name."""
+        gone = _profile_key(key, name)
+        profiles = self._part("profiles")
+        self._put("profiles", {other: kept for other, kept in profiles.items() if other != gone})
 
     def window(self, name: str) -> str:
         """What the window remembers under a name (geometry, splitters …); empty for nothing."""
@@ -233,6 +253,10 @@ class SettingsFile:
             if error.code != self._told_code:
                 self._told_code = error.code
                 self._on_problem(error.problem)
+
+
+def _profile_key(key: str, name: str) -> str:
+    return f"{key}\n{name}" if name else key
 
 
 def _read(path: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:

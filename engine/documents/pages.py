@@ -16,14 +16,14 @@ def chosen_pages(document: Document, selection: str) -> tuple[Page, ...]:
     """The pages a selection names, in the document's order; all of them when it is empty.
 
     Raises:
-        UserError: ``documents.bad_pages`` when it names none, or cannot be understood.
+        UserError: ``app.bad_pages`` when it names none, or cannot be understood.
     """
     if not selection.strip():
         return document.pages
     numbers = _numbers(selection, len(document.pages))
     pages = tuple(page for page in document.pages if page.number in numbers)
     if not pages:
-        raise UserError("documents.bad_pages", pages=selection, last=len(document.pages))
+        raise UserError("app.bad_pages", pages=selection, last=len(document.pages))
     return pages
 
 
@@ -51,4 +51,4 @@ def _bounds(first: str, end: str, selection: str, last: int) -> Sequence[int]:
     try:
         return int(first), int(end)
     except ValueError:
-        raise UserError("documents.bad_pages", pages=selection, last=last) from None
+        raise UserError("app.bad_pages", pages=selection, last=last) from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TABLES = (
+    "app",
     "worker",
     "engine",
     "models",

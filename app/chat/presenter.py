@@ -1,0 +1,341 @@
+"""What surrounds the messages: chips, composer, and the cards about the engine and the window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.documents.fitting import pages_that_fit
+from app.session import Session, State
+from widgets.chat.viewdata import ActionView, CardView, ChipView, ComposerState
+
+if TYPE_CHECKING:
+    from app.chat.controller import ChatController
+    from app.chat.ledger import LedgerController
+    from app.documents.shelf import Held, Shelf
+    from app.engine.controller import EngineController
+    from engine.errors import Problem
+    from engine.worker.protocol import Measured
+    from widgets.chat.chat_view import ChatView
+
+
+class ChatPresenter(QObject):
+    """Keeps the composer, its chips and the cards true. Main thread.
+
+    Signals:
+        action_requested(str): ``load_demo``, ``choose_model``, ``restart``, ``restart_safe``,
+            ``show_log``, ``wait``, ``new_chat``, ``sample``, ``more_context:N`` …
+        password_requested(str key, str name): A document wants one.
+    """
+
+    action_requested = Signal(str)
+    password_requested = Signal(str, str)
+
+    def __init__(
+        self,
+        *,
+        engine: EngineController,
+        chat: ChatController,
+        ledger: LedgerController,
+        shelf: Shelf,
+        view: ChatView,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._chat = chat
+        self._ledger = ledger
+        self._shelf = shelf
+        self._view = view
+        self._refusal: Problem | None = None
+        self._silence: Problem | None = None
+        engine.session_changed.connect(self._on_session_changed)
+        engine.fell_silent.connect(self._on_silent)
+        engine.reply_event.connect(self._on_sign_of_life)
+        chat.opened.connect(lambda _chat_id: self._forget_refusal())
+        chat.content_changed.connect(self.refresh)
+        chat.refused.connect(self._on_refused)
+        shelf.changed.connect(lambda _chat_id: self.refresh())
+        ledger.measured.connect(self._on_measured)
+        view.chip_remove_requested.connect(self._on_chip_removed)
+        view.chip_action_requested.connect(self._on_chip_action)
+        view.card_action_requested.connect(lambda _kind, action: self._on_card_action(action))
+
+    def refresh(self) -> None:
+        """Show everything as it stands."""
+        session = self._engine.session
+        self._view.set_chips([self._chip(held) for held in self._held()])
+        self._view.set_state(self._composer(session))
+        self._view.show_cards(self._cards(session))
+
+    # ---- composer and chips
+
+    def _composer(self, session: Session) -> ComposerState:
+        branch = self._chat.branch
+        has_model = session.loaded is not None or session.request_id != 0
+        hint = "" if has_model else self.tr("Load a model to ask something.")
+        over = self._ledger.overflow_tokens
+        if over and session.loaded is not None:
+            hint = self.tr("{over:,} tokens too long for the context; choose a way to fit.").format(
+                over=over
+            )
+        elif session.state in (State.STARTING, State.LOADING):
+            hint = self.tr("The model is loading; what you send now waits for it.")
+        return ComposerState(
+            can_send=has_model and not over,
+            generating=session.is_answering,
+            queued=self._chat.queued,
+            placeholder=self.tr("Ask about the documents …") if self._held() else "",
+            hint=hint,
+            title=branch.chat.title if branch else "",
+        )
+
+    def _held(self) -> tuple[Held, ...]:
+        return self._shelf.held(self._chat.chat_id)
+
+    def _chip(self, held: Held) -> ChipView:
+        pages = held.page_count if held.page_count and held.page_count > 1 else None
+        view = ChipView(id=held.key, name=held.name, pages=pages)
+        if held.state == "failed":
+            return _replaced(
+                view,
+                state="failed",
+                message=_told(held.problem),
+                actions=self._failure_actions(held.problem),
+            )
+        if held.state in ("reading", "opening"):
+            share = "" if held.fraction is None else f"{held.fraction:.0%}"
+            return _replaced(view, state="reading", message=share)
+        tokens = self._tokens_of(held.key)
+        if tokens is None and self._engine.session.loaded is not None:
+            return _replaced(view, state="counting")
+        if self._ledger.overflow_tokens and tokens is not None:
+            return _replaced(
+                view,
+                state="too_large",
+                tokens=tokens,
+                message=self._too_large_words(),
+                actions=self._fit_actions(held),
+            )
+        chosen = self.tr("pages {pages}").format(pages=held.selection) if held.selection else ""
+        return _replaced(view, tokens=tokens, message=chosen, actions=self._page_actions(held))
+
+    def _tokens_of(self, key: str) -> int | None:
+        latest = self._ledger.latest
+        for segment in latest.segments if latest else ():
+            if segment.document_id == key:
+                return segment.tokens
+        return None
+
+    def _failure_actions(self, problem: Problem | None) -> tuple[ActionView, ...]:
+        if problem and problem.code in ("documents.encrypted", "documents.wrong_password"):
+            return (ActionView("password", self.tr("Enter password"), primary=True),)
+        return (ActionView("retry", self.tr("Try again")),)
+
+    def _page_actions(self, held: Held) -> tuple[ActionView, ...]:
+        if held.selection:
+            return (ActionView("all_pages", self.tr("All pages")),)
+        return ()
+
+    def _fit_actions(self, held: Held) -> tuple[ActionView, ...]:
+        actions = []
+        wanted = self._wanted_n_ctx()
+        if wanted is not None:
+            label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
+            actions.append(ActionView(f"more_context:{wanted}", label, primary=True))
+        selection = self._selection_that_fits(held)
+        if selection:
+            label = self.tr("Pages {pages}").format(pages=selection)
+            actions.append(ActionView(f"pages:{selection}", label))
+        actions.append(ActionView("remove", self.tr("Remove")))
+        return tuple(actions)
+
+    def _selection_that_fits(self, held: Held) -> str:
+        tokens = self._tokens_of(held.key)
+        if held.document is None or tokens is None:
+            return ""
+        # A little more than needed, so that there is room for a reply.
+        room = tokens - self._ledger.overflow_tokens - 256
+        return pages_that_fit(held.document, held.selection, tokens, room)
+
+    def _wanted_n_ctx(self) -> int | None:
+        """A context that would hold the request, if the model was trained for it."""
+        session, latest = self._engine.session, self._ledger.latest
+        if session.loaded is None or latest is None:
+            return None
+        wanted = -(-(latest.prompt_tokens + 1024) // 1024) * 1024
+        return wanted if wanted <= session.loaded.model.n_ctx_train else None
+
+    def _too_large_words(self) -> str:
+        latest = self._ledger.latest
+        return self.tr("{over:,} tokens more than the context of {n_ctx:,}").format(
+            over=self._ledger.overflow_tokens, n_ctx=latest.n_ctx if latest else 0
+        )
+
+    # ---- cards
+
+    def _cards(self, session: Session) -> list[CardView]:
+        if session.problem is not None and session.state is State.DIED:
+            return [self._died_card(session.problem)]
+        if self._silence is not None and session.request_id:
+            return [self._silence_card(self._silence)]
+        if session.problem is not None:
+            return [self._load_failed_card(session.problem)]
+        if session.wanted is None and session.request_id == 0 and session.loaded is None:
+            return [self._first_run_card()]
+        if self._refusal is not None:
+            return [self._refused_card(self._refusal)]
+        branch = self._chat.branch
+        if branch is None or not branch.messages:
+            return [self._empty_card()]
+        return []
+
+    def _first_run_card(self) -> CardView:
+        return CardView(
+            kind="first_run",
+            title=self.tr("Ask a model on this computer"),
+            text=self.tr(
+                "Leadline runs language models here, without a network. Begin with the bundled "
+                "demo model, SmolLM2 135M: small and quick, good for trying things out. Or choose "
+                "a GGUF file of your own; those of LM Studio, Ollama and Hugging Face are found "
+                "by themselves."
+            ),
+            actions=(
+                ActionView("load_demo", self.tr("Load the demo model"), primary=True),
+                ActionView("choose_model", self.tr("Choose a file …")),
+            ),
+        )
+
+    def _empty_card(self) -> CardView:
+        return CardView(
+            kind="empty",
+            title=self.tr("What would you like to know?"),
+            text=self.tr(
+                "Ask anything, or drop documents here to ask about them: PDF, text, Markdown, "
+                "code, CSV, HTML. Everything stays on this computer."
+            ),
+            actions=(ActionView("sample", self.tr("Try the sample document")),),
+        )
+
+    def _died_card(self, problem: Problem) -> CardView:
+        return CardView(
+            kind="engine_died",
+            title=self.tr("The engine stopped"),
+            text=_told(problem) + " " + self.tr("What was written is kept."),
+            actions=(
+                ActionView("restart", self.tr("Restart"), primary=True),
+                ActionView("restart_safe", self.tr("Restart with safe settings")),
+                ActionView("show_log", self.tr("Show log")),
+            ),
+            detail=problem.detail,
+        )
+
+    def _silence_card(self, problem: Problem) -> CardView:
+        return CardView(
+            kind="notice",
+            title=self.tr("No sign of life"),
+            text=_told(problem),
+            actions=(
+                ActionView("wait", self.tr("Keep waiting"), primary=True),
+                ActionView("restart", self.tr("Restart")),
+                ActionView("show_log", self.tr("Show log")),
+            ),
+        )
+
+    def _load_failed_card(self, problem: Problem) -> CardView:
+        return CardView(
+            kind="error",
+            title=self.tr("The model could not be loaded"),
+            text=_told(problem),
+            actions=(
+                ActionView("choose_model", self.tr("Choose another model"), primary=True),
+                ActionView("restart_safe", self.tr("Try safe settings")),
+                ActionView("show_log", self.tr("Show log")),
+            ),
+            detail=problem.detail,
+        )
+
+    def _refused_card(self, problem: Problem) -> CardView:
+        actions = [ActionView("new_chat", self.tr("New chat"))]
+        wanted = self._wanted_n_ctx()
+        if wanted is not None and problem.code == "engine.prompt_too_long":
+            label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
+            actions.insert(0, ActionView(f"more_context:{wanted}", label, primary=True))
+        full = problem.code == "engine.prompt_too_long"
+        return CardView(
+            kind="context_full" if full else "error",
+            title=self.tr("The context is full") if full else self.tr("No reply"),
+            text=_told(problem),
+            actions=tuple(actions),
+            detail=problem.detail,
+        )
+
+    # ---- slots
+
+    def _on_session_changed(self, session: Session) -> None:
+        if session.is_answering or session.state is State.LOADING:
+            self._refusal = None
+        if session.request_id == 0:
+            self._silence = None
+        self.refresh()
+
+    def _on_measured(self, _measured: Measured) -> None:
+        self.refresh()
+
+    def _on_refused(self, problem: Problem) -> None:
+        self._refusal = problem
+        self.refresh()
+
+    def _forget_refusal(self) -> None:
+        self._refusal = None
+        self.refresh()
+
+    def _on_silent(self, problem: Problem) -> None:
+        self._silence = problem
+        self.refresh()
+
+    def _on_sign_of_life(self, _event: object) -> None:
+        if self._silence is not None:
+            self._silence = None
+            self.refresh()
+
+    def _on_card_action(self, action: str) -> None:
+        if action == "wait":
+            self._silence = None
+            self.refresh()
+        else:
+            self.action_requested.emit(action)
+
+    def _on_chip_removed(self, key: str) -> None:
+        if self._chat.chat_id is not None:
+            self._shelf.remove(self._chat.chat_id, key)
+
+    def _on_chip_action(self, key: str, action: str) -> None:
+        chat_id = self._chat.chat_id
+        held = self._shelf.find(chat_id, key) if chat_id is not None else None
+        if chat_id is None or held is None:
+            return
+        name, _, value = action.partition(":")
+        match name:
+            case "remove":
+                self._shelf.remove(chat_id, key)
+            case "retry":
+                self._shelf.retry(chat_id, key)
+            case "password":
+                self.password_requested.emit(key, held.name)
+            case "pages":
+                self._shelf.choose_pages(chat_id, key, value)
+            case "all_pages":
+                self._shelf.choose_pages(chat_id, key, "")
+            case _:
+                self.action_requested.emit(action)
+
+
+def _told(problem: Problem | None) -> str:
+    return f"{problem.message} {problem.fix}".strip() if problem else ""
+
+
+def _replaced(view: ChipView, **changes: object) -> ChipView:
+    return replace(view, **changes)  # type: ignore[arg-type]

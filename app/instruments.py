@@ -1,0 +1,102 @@
+"""The instruments: the telemetry thread's snapshots and the engine's speed, for the pane."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.session import State
+from engine.telemetry.sampler import Sampler
+from engine.worker.protocol import Delta, PrefillProgress
+from widgets.plots import SpeedSample
+
+if TYPE_CHECKING:
+    from app.engine.controller import EngineController
+    from engine.telemetry.snapshot import Snapshot
+
+_SPEED_INTERVAL_MS = 200
+_STOPPED_AFTER_S = 1.0
+
+
+class Instruments(QObject):
+    """Owns the sampler thread. Main thread; snapshots arrive as a queued signal.
+
+    Signals:
+        snapshot_taken(Snapshot)
+        speed_read(SpeedSample): While the engine loads, reads or writes.
+    """
+
+    snapshot_taken = Signal(object)
+    speed_read = Signal(object)
+    _came = Signal(object)
+
+    def __init__(
+        self, engine: EngineController, *, hz: float = 4.0, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._rate: float | None = None
+        self._rate_at_s = 0.0
+        self._came.connect(self._on_snapshot)
+        self.sampler = Sampler(hz=hz, on_snapshot=self._pass_on)
+        self._speed_timer = QTimer(self)
+        self._speed_timer.setInterval(_SPEED_INTERVAL_MS)
+        self._speed_timer.timeout.connect(self._on_speed_tick)
+        engine.reply_event.connect(self._on_reply_event)
+        engine.session_changed.connect(lambda _session: self._follow())
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.sampler.start()
+
+    def set_visible(self, *, visible: bool) -> None:
+        """Read only while somebody can look."""
+        if visible:
+            self.sampler.resume()
+        else:
+            self.sampler.pause()
+
+    def stop(self) -> None:
+        """End the thread; for the end of the app."""
+        self._speed_timer.stop()
+        self.sampler.stop()
+
+    def _pass_on(self, snapshot: Snapshot) -> None:
+        # On the sampler's thread.
+        try:
+            self._came.emit(snapshot)
+        except RuntimeError:
+            return
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshot_taken.emit(snapshot)
+
+    def _follow(self) -> None:
+        pid = self._engine.pid
+        self.sampler.set_own_pids([pid] if pid else [])
+        busy = self._engine.session.state in (State.LOADING, State.READING, State.WRITING)
+        if busy and not self._speed_timer.isActive():
+            self._speed_timer.start()
+        elif not busy and self._speed_timer.isActive():
+            self._speed_timer.stop()
+            self.speed_read.emit(SpeedSample(at_s=time.monotonic(), phase="idle"))
+        if not self._engine.session.is_answering:
+            self._rate = None
+
+    def _on_reply_event(self, event: object) -> None:
+        if isinstance(event, PrefillProgress | Delta) and event.tokens_per_second is not None:
+            self._rate = event.tokens_per_second
+            self._rate_at_s = time.monotonic()
+
+    def _on_speed_tick(self) -> None:
+        now = time.monotonic()
+        rate = self._rate if now - self._rate_at_s < _STOPPED_AFTER_S else None
+        match self._engine.session.state:
+            case State.LOADING:
+                self.speed_read.emit(SpeedSample(at_s=now, phase="load"))
+            case State.READING:
+                self.speed_read.emit(SpeedSample(at_s=now, phase="read", tokens_per_second=rate))
+            case State.WRITING:
+                self.speed_read.emit(SpeedSample(at_s=now, phase="write", tokens_per_second=rate))

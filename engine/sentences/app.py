@@ -1,0 +1,29 @@
+"""Sentences about chats and their documents in the app: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "app.not_exported": (
+        "The chat could not be written to {path}: {reason}",
+        "Choose another folder.",
+    ),
+    "app.document_in_use": (
+        "This document is part of {count} chats, among them {chats}.",
+        "Take it out of these chats first.",
+    ),
+    "app.document_lost": (
+        "The stored text of {name} could not be found.",
+        "Drop the file again.",
+    ),
+    "app.bad_pages": (
+        "{pages} names no page of this document.",
+        "Write pages such as 3-9, 12; the last one is {last}.",
+    ),
+    "app.too_long": (
+        "This request is {over} tokens longer than the context of {n_ctx}.",
+        "Nothing was sent. Shorten it, or choose one of the ways below.",
+    ),
+    "app.pages_left_out": (
+        "Only pages {pages} of {name} were given to the model ({left_out} of {count} pages left "
+        "out).",
+        "",
+    ),
+}
