@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -127,6 +128,28 @@ def hairline() -> QFrame:
     made = frame("line")
     made.setFixedHeight(1)
     return made
+
+
+class ScrollColumn(QScrollArea):
+    """A column that scrolls when it must, without shifting its content when the bar appears."""
+
+    def __init__(self, content: QVBoxLayout, name: str) -> None:
+        super().__init__()
+        self._content = content
+        inner = QWidget()
+        inner.setLayout(content)
+        self.setObjectName(name)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inner)
+        self.verticalScrollBar().rangeChanged.connect(self._keep_width)
+        self._keep_width(0, 0)
+
+    def _keep_width(self, _low: int, high: int) -> None:
+        margins = self._content.contentsMargins()
+        margins.setRight(0 if high else theme.SPACE.s)
+        self._content.setContentsMargins(margins)
 
 
 class ElidedLabel(QLabel):

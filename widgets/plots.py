@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _KEPT_SAMPLES: Final = 600
 
+pg.setConfigOptions(antialias=True)
+
 
 @dataclass(frozen=True, slots=True)
 class SpeedSample:
@@ -76,6 +78,9 @@ class SpeedPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         plot.setContentsMargins(0, 0, 0, 0)
         plot.getViewBox().setDefaultPadding(0.0)
         self._curve = plot.plot(connect="finite")
+        self._empty = pg.TextItem(self.tr("No reply yet"), anchor=(0, 1))
+        self._empty.setFont(theme.font("label"))
+        plot.getViewBox().addItem(self._empty, ignoreBounds=True)
         self._bands: list[QGraphicsRectItem] = []
         self._words: list[pg.TextItem] = []
         self.setMouseTracking(True)
@@ -109,6 +114,8 @@ class SpeedPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._curve.setData(np.arange(len(drawn), dtype=float), np.array(drawn, dtype=float))
         self.getPlotItem().setYRange(-0.04 * top, top, padding=0)
         self.getPlotItem().setXRange(0, max(len(samples) - 1, 60), padding=0)
+        self._empty.setVisible(not samples)
+        self._empty.setColor(theme.current().dim)
         self._draw_bands(samples, top)
 
     def _draw_bands(self, samples: list[SpeedSample], top: float) -> None:

@@ -59,6 +59,9 @@ QToolTip { background: $card; color: $text; border: 1px solid $line; padding: 4p
 QFrame[surface="bg"] { background: $bg; border: none; }
 QFrame[surface="panel"] { background: $panel; border: none; }
 QFrame[surface="card"] { background: $card; border: 1px solid $line; border-radius: 10px; }
+QFrame[surface="key"] { background: $panel; border: 1px solid $line; border-radius: 5px; }
+QFrame[surface="toast"] { background: $card; border: 1px solid $faint; border-radius: 10px; }
+QFrame[surface="popup"] { background: $card; border: 1px solid $line; }
 QFrame[surface="notice"] { background: $accent_soft; border: none; border-radius: 8px; }
 QFrame[surface="line"] { background: $line; border: none; }
 
@@ -66,6 +69,8 @@ QLabel { background: transparent; }
 QLabel[tone="dim"] { color: $dim; }
 QLabel[tone="faint"] { color: $faint; }
 QLabel[tone="accent"] { color: $accent; }
+QLabel[tone="on_accent"] { color: $on_accent; }
+QLabel[tone="on_accent_dim"] { color: $accent_soft; }
 QLabel[tone="warn"] { color: $warn; }
 QLabel[tone="bad"] { color: $bad; }
 QLabel[tone="ok"] { color: $ok; }
@@ -95,6 +100,7 @@ QToolButton[kind="icon"] { padding: 4px; }
 QPushButton[kind="quiet"]:hover, QToolButton[kind="quiet"]:hover, QToolButton[kind="icon"]:hover {
     background: $free; color: $text;
 }
+QPushButton[kind="quiet"][tone="accent"] { color: $accent; }
 QPushButton[kind="quiet"]:focus, QToolButton[kind="quiet"]:focus, QToolButton[kind="icon"]:focus {
     border: 1px solid $accent;
 }
@@ -124,18 +130,19 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
 QComboBox:focus, QComboBox:on { border: 1px solid $accent; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled,
 QComboBox:disabled { color: $faint; background: $panel; }
-QLineEdit[bare="true"], QSpinBox[bare="true"], QPlainTextEdit[bare="true"],
-QTextEdit[bare="true"] { background: transparent; border: none; padding: 0; }
-QSpinBox[bare="true"], QDoubleSpinBox[bare="true"] {
-    border: 1px solid transparent; padding: 3px 4px;
+QLineEdit[bare="true"], QPlainTextEdit[bare="true"], QTextEdit[bare="true"] {
+    background: transparent; border: none; padding: 0;
 }
-QSpinBox[bare="true"]:hover { border-color: $line; }
-QSpinBox[bare="true"]:focus { border-color: $accent; }
+QDoubleSpinBox[bare="true"] {
+    background: transparent; border: 1px solid transparent; padding: 3px 4px;
+}
+QDoubleSpinBox[bare="true"]:hover { border-color: $line; }
+QDoubleSpinBox[bare="true"]:focus { border-color: $accent; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button { width: 0; border: none; }
 
-QComboBox { padding-right: 22px; }
-QComboBox::drop-down { border: none; width: 22px; }
+QComboBox { padding-left: 7px; padding-right: 18px; }
+QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(glyphs:$stamp/chevron-dim.svg); width: 12px; height: 12px; }
 QComboBox QAbstractItemView, QListView[popup="true"] {
     background: $card; color: $text; border: 1px solid $line; padding: 4px; outline: none;
@@ -164,10 +171,11 @@ QMenu::indicator { width: 14px; height: 14px; margin-left: 6px; }
 QMenu::indicator:checked { image: url(glyphs:$stamp/check-accent.svg); }
 
 QScrollArea, QAbstractScrollArea { border: none; }
+QScrollArea { background: transparent; }
 QScrollArea > QWidget > QWidget { background: transparent; }
-QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
-QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
-QScrollBar::handle { background: $line; border-radius: 3px; margin: 2px; }
+QScrollBar:vertical { background: transparent; width: 8px; margin: 0; }
+QScrollBar:horizontal { background: transparent; height: 8px; margin: 0; }
+QScrollBar::handle { background: $line; border-radius: 2px; margin: 2px; }
 QScrollBar::handle:vertical { min-height: 32px; }
 QScrollBar::handle:horizontal { min-width: 32px; }
 QScrollBar::handle:hover { background: $faint; }

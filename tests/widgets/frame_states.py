@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from math import sin
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,13 @@ from widgets.engine_pane.viewdata import (
     SettingHints,
 )
 from widgets.plots import SpeedSample
+from widgets.sidebar.viewdata import ChatItemView, DocumentItemView, SearchHitView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from widgets.engine_pane.pane import EnginePane
+    from widgets.main_window import MainWindow
 
 GIB = 1024**3
 
@@ -293,4 +296,57 @@ PANES: dict[str, Callable[[EnginePane], None]] = {
     "all-settings": all_settings,
     "reply-settings": reply_settings,
 }
-EXTRA: tuple[Callable[[str], None], ...] = ()
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+CHATS = (
+    ChatItemView("1", "Notice periods in the lease", NOW, 18_102, activity="writing"),
+    ChatItemView("2", "R manual: lazy evaluation", NOW - timedelta(hours=2), 31_000),
+    ChatItemView("3", "Port the parser to Rust", NOW - timedelta(hours=3), 6100, activity="unread"),
+    ChatItemView("4", "Tax letter, second draft", NOW - timedelta(days=1), 4000),
+    ChatItemView("5", "Compare three contracts", NOW - timedelta(days=9), 27_400, is_pinned=True),
+    ChatItemView("6", "Heat pump offers, which one", NOW - timedelta(days=9), 812, folder="House"),
+    ChatItemView(
+        "7", "A very long title that has to give way", NOW - timedelta(days=20), 1_300_000
+    ),
+)
+DOCUMENTS = (
+    DocumentItemView("a", "lease-2026.pdf", "ready", 212, 17_600),
+    DocumentItemView("b", "fullrefman.pdf", "on_disk", 2415),
+    DocumentItemView("c", "policy.epub"),
+    DocumentItemView("d", "c++-annotations.pdf", "reading", fraction=0.43),
+    DocumentItemView("e", "scan.pdf", "failed", problem="This PDF holds pictures of pages only."),
+)
+HITS = (
+    SearchHitView(
+        "1",
+        "Notice periods in the lease",
+        "… the Tenant may give six weeks' notice, counted from the first day of the month …",
+        "m1",
+        ((21, 9), (31, 6)),
+    ),
+    SearchHitView(
+        "4",
+        "Tax letter, second draft",
+        "… please take notice that the amount in line 12 is wrong …",
+        "m2",
+        ((14, 6),),
+    ),
+)
+
+
+def fill_window(window: MainWindow) -> None:
+    ready(window.engine)
+    window.set_plan(PLAN)
+    window.set_model(
+        ModelCardView(
+            name="Qwen3-8B Q5_K_M",
+            state="ready",
+            words="Ready · 2 GPUs, tensor split · KV q8_0 · proven 32k",
+            tone="ok",
+        )
+    )
+    window.set_models(MODELS)
+    window.sidebar.set_chats(CHATS, NOW)
+    window.sidebar.set_current_chat("1")
+    window.sidebar.set_documents(DOCUMENTS)
+    window.append_speed(SpeedSample(99, "write", 41.2))
+    window.tick.ticked.emit()

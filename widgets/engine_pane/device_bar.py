@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BAR_HEIGHT_PX: Final = 18
 _HEADING_PX: Final = 20
 _SUBLINE_PX: Final = 18
-_SPARK_WIDTH_PX: Final = 56
+_SPARK_WIDTH_PX: Final = 44
 
 Part = tuple[str, str, int]
 
@@ -63,7 +63,7 @@ def paint_bar(painter: QPainter, area: QRectF, device: DeviceView) -> None:
 
 def _paint_overflow(painter: QPainter, area: QRectF, device: DeviceView, total: int) -> None:
     limit = device.limit_bytes if device.limit_bytes is not None else total
-    over = max(device.short_bytes / total, 0.06)
+    over = max(device.short_bytes / total, 0.1)
     left = area.left() + area.width() * max(0.0, min(limit / total, 1.0 - over))
     zone = QRectF(left, area.top(), area.right() - left, area.height())
     painter.fillRect(zone, theme.color("bad"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QStackedWidget, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFileDialog, QFrame, QStackedWidget, QWidget
 
 from engine.settings import Cost, EngineSettings, GenerationSettings, cost_of
 from widgets import theme
@@ -30,7 +30,7 @@ from widgets.engine_pane.viewdata import (
     RuleView,
     SettingHints,
 )
-from widgets.parts import SectionHeading, button, column, row
+from widgets.parts import ScrollColumn, SectionHeading, button, column, label, row
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QVBoxLayout
@@ -118,7 +118,7 @@ class EnginePane(QFrame):
     def set_plan(self, view: DevicePlanView) -> None:
         """Show the memory plan at once."""
         self.plan.set_plan(view)
-        self.quick.show_devices(has_gpu=any(d.kind != "ram" for d in view.devices))
+        self.quick.show_devices(sum(device.kind != "ram" for device in view.devices))
         self._show_hints()
 
     def set_live(self, live: tuple[DeviceLiveView, ...]) -> None:
@@ -195,6 +195,7 @@ class EnginePane(QFrame):
     def show_instruments(self) -> None:
         """Show the bars and the quick settings again."""
         self._stack.setCurrentIndex(0)
+        self.apply_bar.show()
 
     def _connect(self) -> None:
         self.card.picker_requested.connect(self.open_picker)
@@ -212,6 +213,8 @@ class EnginePane(QFrame):
         self.quick.edited.connect(self._on_edited)
         self.page.engine_edited.connect(self._on_edited)
         self.page.generation_edited.connect(self.generation_edited)
+        # The reply's settings count at once: there is nothing to apply.
+        self.page.form_shown.connect(lambda form: self.apply_bar.setVisible(form == 0))
         self.page.back_requested.connect(self.show_instruments)
         self.profiles.chosen.connect(self.profile_chosen)
         self.profiles.save_requested.connect(self.profile_save_requested)
@@ -254,21 +257,13 @@ class EnginePane(QFrame):
         more.addWidget(everything)
         more.addStretch(1)
         more.addWidget(self.profiles)
-        inner = column(theme.SPACE.m, (0, 0, theme.SPACE.s, theme.SPACE.s))
+        inner = column(theme.SPACE.m, (0, 0, 0, theme.SPACE.s))
         for part in (self.plan, self.ladder, self.speed, heading, self.quick):
             inner.addWidget(part)
         inner.addLayout(more)
         inner.addWidget(self.rules)
         inner.addStretch(1)
-        body = QWidget()
-        body.setLayout(inner)
-        area = QScrollArea()
-        area.setObjectName("engine_scroll")
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(body)
-        self._stack.addWidget(area)
+        self._stack.addWidget(ScrollColumn(inner, "engine_scroll"))
         self._stack.addWidget(self.page)
         edge = theme.SPACE.l
         whole = column(theme.SPACE.m, (edge, theme.SPACE.m, edge - theme.SPACE.s, theme.SPACE.m))
@@ -290,6 +285,7 @@ class _FitLinks(QWidget):
     def __init__(self) -> None:
         super().__init__()
         line = row(0)
+        line.addWidget(label(self.tr("Fit:"), "label", "faint", strong=True))
         for goal, words, tip in (
             ("context", self.tr("longest"), self.tr("Fit the longest context")),
             ("speed", self.tr("fastest"), self.tr("Fit for speed")),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from widgets import icons
+from widgets.dialogs.name import NameDialog
 from widgets.engine_pane.viewdata import ProfilesView
 from widgets.parts import button, row
 
@@ -62,8 +63,9 @@ class Profiles(QWidget):
         menu.popup(self.open.mapToGlobal(QPoint(0, self.open.height())))
 
     def _on_save(self) -> None:
-        name, accepted = QInputDialog.getText(
-            self, self.tr("Save profile"), self.tr("Name"), text=self._view.chosen
+        asked = NameDialog(
+            self, self.tr("Save as a profile"), self.tr("Save"), name=self._view.chosen
         )
-        if accepted and name.strip():
-            self.save_requested.emit(name.strip())
+        asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asked.named.connect(self.save_requested)
+        asked.open()

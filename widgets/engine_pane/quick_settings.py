@@ -67,10 +67,10 @@ class QuickSettings(QWidget):
         for name, editor in self._editors.items():
             editor.set_hint(hints.get(name, ValueHint()))
 
-    def show_devices(self, *, has_gpu: bool) -> None:
-        """Leave out the rows that mean nothing without a GPU."""
-        for name in ("split_mode", "n_gpu_layers"):
-            self._lines[name].setVisible(has_gpu)
+    def show_devices(self, gpu_count: int) -> None:
+        """Leave out the rows that mean nothing without a GPU, or with a single one."""
+        self._lines["split_mode"].setVisible(gpu_count > 1)
+        self._lines["n_gpu_layers"].setVisible(gpu_count > 0)
 
     def editor(self, name: str) -> FieldEditor:
         """The editor of a setting."""

@@ -22,12 +22,14 @@ class SettingsPage(QWidget):
     Signals:
         engine_edited: An `EngineSettings` the user changed.
         generation_edited: A `GenerationSettings` the user changed.
+        form_shown: Which form is shown: the engine's (0) or the reply's (1).
         back_requested: The user wants the instruments back.
     """
 
     engine_edited = Signal(object)
     generation_edited = Signal(object)
     back_requested = Signal()
+    form_shown = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +58,7 @@ class SettingsPage(QWidget):
         """Show the engine's settings (0) or the reply's (1)."""
         self._choices.button(at).setChecked(True)
         self._stack.setCurrentIndex(at)
+        self.form_shown.emit(at)
 
     def focus_search(self) -> None:
         """Put the caret into the search of the form shown."""

@@ -83,8 +83,8 @@ class ModelDelegate(RowDelegate):
 class ModelList(SectionList):
     """A section list of model files. Signals are those of `SectionList`; ids are paths."""
 
-    def __init__(self, name: str, accessible: str) -> None:
-        super().__init__(name, accessible, ModelDelegate())
+    def __init__(self, name: str, accessible: str, delegate: RowDelegate | None = None) -> None:
+        super().__init__(name, accessible, delegate or ModelDelegate())
         self._models: tuple[ModelFileView, ...] = ()
         self._text = ""
 

@@ -91,7 +91,7 @@ class ChoiceEditor(FieldEditor):
         self._combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self._combo.setMinimumContentsLength(4)
+        self._combo.setMinimumWidth(78)
         self._items = QStandardItemModel(self._combo)
         for choice in info.choices:
             item = QStandardItem(f"{prefix} {choice}".strip())
@@ -195,16 +195,19 @@ class NumberEditor(FieldEditor):
         self._spin.valueChanged.connect(self._on_value_changed)
         line = row(theme.SPACE.xs)
         line.addWidget(self._spin, 1)
-        if info.unit:
-            line.addWidget(label(info.unit, "label", "dim"))
+        self._unit = label(info.unit, "label", "dim")
+        self._unit.setVisible(bool(info.unit))
+        line.addWidget(self._unit)
         self.setLayout(line)
         self.setFocusProxy(self._spin)
 
     def set_value(self, value: Any) -> None:  # noqa: ANN401
-        """Show a number."""
+        """Show a number; where it has a word of its own, the unit would be wrong beside it."""
         self._spin.blockSignals(True)
         self._spin.setValue(float(value))
         self._spin.blockSignals(False)
+        is_word = bool(self.info.special) and value == self.info.minimum
+        self._unit.setVisible(bool(self.info.unit) and not is_word)
 
     def _on_value_changed(self, value: float) -> None:
         self.edited.emit(round(value) if self.info.kind is Kind.INTEGER else value)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLineEdit, QScrollArea, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from engine.errors import UserError
 from engine.settings import changed, setting_infos, validated
 from widgets import icons, theme
-from widgets.parts import SectionHeading, button, column, label, row
+from widgets.parts import ScrollColumn, SectionHeading, button, column, label, row
 from widgets.settings.row import SettingRow, cost_words
 
 if TYPE_CHECKING:
@@ -95,20 +95,12 @@ class SettingsForm(QWidget):
         return self._rows[name]
 
     def _arranged(self, leave_out: frozenset[str]) -> Any:  # noqa: ANN401
-        body = column(theme.SPACE.xs, (0, 0, theme.SPACE.s, theme.SPACE.l))
+        body = column(theme.SPACE.xs, (0, 0, 0, theme.SPACE.l))
         for info in setting_infos(type(self._values)):
             if info.name not in leave_out:
                 self._add(body, info)
         body.addWidget(self._nothing)
         body.addStretch(1)
-        inner = QWidget()
-        inner.setLayout(body)
-        area = QScrollArea()
-        area.setObjectName("settings_scroll")
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
         status = row(theme.SPACE.s)
         status.addWidget(self._count)
         status.addStretch(1)
@@ -116,7 +108,7 @@ class SettingsForm(QWidget):
         whole = column(theme.SPACE.s)
         whole.addWidget(self.search)
         whole.addLayout(status)
-        whole.addWidget(area, 1)
+        whole.addWidget(ScrollColumn(body, "settings_scroll"), 1)
         return whole
 
     def _add(self, body: Any, info: SettingInfo) -> None:  # noqa: ANN401

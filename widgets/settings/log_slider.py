@@ -68,7 +68,7 @@ class LogSlider(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""
-        return QSize(60, 24)
+        return QSize(48, 24)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from engine.settings import SettingInfo
     from widgets.settings.hints import ValueHint
 
-TITLE_WIDTH_PX = 112
+_TITLE_MIN_PX = 126
+_EDITOR_MIN_PX = 132
 
 
 def cost_words(cost: Cost) -> str:
@@ -115,9 +116,10 @@ class SettingRow(QWidget):
         else:
             left = QWidget()
             left.setLayout(heading)
-            left.setFixedWidth(TITLE_WIDTH_PX + 16)
+            left.setMinimumWidth(_TITLE_MIN_PX)
+            self.editor.setMinimumWidth(_EDITOR_MIN_PX)
             line = row(theme.SPACE.xs)
-            line.addWidget(left)
+            line.addWidget(left, 1)
             line.addWidget(self.editor, 1)
             line.addWidget(self._reset)
             line.setAlignment(self._reset, Qt.AlignmentFlag.AlignVCenter)

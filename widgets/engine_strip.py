@@ -1,0 +1,145 @@
+"""The engine pane folded into a strip at the top of a narrow window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
+
+from widgets import theme
+from widgets.engine_pane.device_bar import paint_bar
+from widgets.figures import gib, rate
+from widgets.parts import Dot, ElidedLabel, icon_button, label, row
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QMouseEvent, QPaintEvent
+
+    from widgets.engine_pane.viewdata import DevicePlanView, DeviceView, ModelCardView
+    from widgets.plots import SpeedSample
+    from widgets.tick import RepaintTick
+
+HEIGHT_PX: Final = 46
+
+
+class MiniBar(QWidget):
+    """A device in two short lines: name and figure above its bar."""
+
+    def __init__(self, device: DeviceView) -> None:
+        super().__init__()
+        self._device = device
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(device.name)
+        used = self.tr("{used} of {total}").format(
+            used=gib(device.planned_bytes, unit=False), total=gib(device.total_bytes)
+        )
+        self.setAccessibleDescription(used)
+        self.setToolTip(f"{device.name} · {used}")
+        self._words = used
+
+    def sizeHint(self) -> QSize:
+        """The size it would like."""
+        return QSize(150, 32)
+
+    def minimumSizeHint(self) -> QSize:
+        """The least it can do with."""
+        return QSize(70, 32)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw it with the colours in force."""
+        painter = QPainter(self)
+        painter.setFont(theme.font("label"))
+        painter.setPen(theme.color("bad" if self._device.short_bytes else "dim"))
+        area = QRectF(0, 0, self.width(), 16)
+        painter.drawText(
+            area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._words
+        )
+        room = self.width() - painter.fontMetrics().horizontalAdvance(self._words) - 6
+        painter.setPen(theme.color("text"))
+        name = painter.fontMetrics().elidedText(
+            self._device.name, Qt.TextElideMode.ElideRight, room
+        )
+        painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        paint_bar(painter, QRectF(0, 19, self.width(), 9), self._device)
+
+
+class EngineStrip(QFrame):
+    """Model, bars and speed in one line; a click brings the pane back. Main thread.
+
+    Signals:
+        open_requested: The engine pane is wanted.
+        picker_requested: The list of models is wanted.
+    """
+
+    open_requested = Signal()
+    picker_requested = Signal()
+
+    def __init__(self, tick: RepaintTick) -> None:
+        super().__init__()
+        self.setObjectName("engine_strip")
+        self.setAccessibleName(self.tr("Engine, folded"))
+        self.setProperty("surface", "panel")
+        self.setFixedHeight(HEIGHT_PX)
+        self._bars: list[MiniBar] = []
+        self._shown: tuple[DeviceView, ...] = ()
+        self._newest: SpeedSample | None = None
+        self._dot = Dot()
+        self._name = ElidedLabel("", "body")
+        self._name.setMinimumWidth(110)
+        self._speed = label("", "meta", "dim")
+        self._speed.setMinimumWidth(72)
+        self._speed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        choose = icon_button("chevron-down", "strip_choose", self.tr("Choose a model (Ctrl+L)"))
+        choose.clicked.connect(self.picker_requested)
+        unfold = icon_button("panel-right", "strip_open", self.tr("Show the engine (Ctrl+E)"))
+        unfold.clicked.connect(self.open_requested)
+        self._row = row(theme.SPACE.m)
+        whole = row(theme.SPACE.s, (theme.SPACE.l, 0, theme.SPACE.s, 0))
+        whole.addWidget(self._dot)
+        whole.addWidget(self._name, 2)
+        whole.addWidget(choose)
+        whole.addLayout(self._row, 5)
+        whole.addWidget(self._speed)
+        whole.addWidget(unfold)
+        self.setLayout(whole)
+        tick.drives(self._on_tick)
+
+    def set_model(self, view: ModelCardView) -> None:
+        """Show a model and the colour of its state; the words are in the tooltip."""
+        self._name.set_whole(view.name or self.tr("No model"), view.words)
+        self._dot.set_tone(
+            {"plain": "faint", "ok": "ok", "warn": "warn", "bad": "bad"}[view.tone],
+            hollow=view.state in ("none", "unloaded"),
+        )
+
+    def set_plan(self, view: DevicePlanView) -> None:
+        """Show the bars of the devices that are on."""
+        shown = tuple(device for device in view.devices if device.is_on)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        for bar in self._bars:
+            self._row.removeWidget(bar)
+            bar.hide()
+            bar.deleteLater()
+        self._bars = [MiniBar(device) for device in shown]
+        for bar in self._bars:
+            self._row.addWidget(bar, 1)
+
+    def append_speed(self, sample: SpeedSample) -> None:
+        """Take the newest reading for the next tick."""
+        self._newest = sample
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.open_requested.emit()
+
+    def _on_tick(self) -> None:
+        if self._newest is not None:
+            words = {"idle": "", "load": self.tr("loading")}.get(
+                self._newest.phase, rate(self._newest.tokens_per_second)
+            )
+            self._speed.setText(words)
+            self._newest = None

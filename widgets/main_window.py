@@ -1,0 +1,334 @@
+"""The main window: puts the panes together and gives its commands their keys. Nothing else."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
+
+from engine.settings import AppSettings
+from widgets.actions import SPECS, make_actions, page_specs
+from widgets.dialogs.log_view import LogView
+from widgets.dialogs.preferences import Preferences
+from widgets.dialogs.shortcuts import ShortcutsHelp
+from widgets.engine_pane.pane import EnginePane
+from widgets.engine_strip import EngineStrip
+from widgets.models.page import ModelsPage
+from widgets.parts import column, hairline
+from widgets.sidebar.sidebar import Sidebar
+from widgets.tick import RepaintTick
+from widgets.toasts import Toasts
+from widgets.window_layout import WindowLayout, decoded, encoded
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent, QHideEvent, QResizeEvent, QShowEvent
+
+    from widgets.engine_pane.viewdata import (
+        DeviceLiveView,
+        DevicePlanView,
+        ModelCardView,
+        ModelFileView,
+    )
+    from widgets.plots import SpeedSample
+
+NARROW_PX: Final = 1120
+_SIDEBAR_MIN_PX: Final = 200
+_ENGINE_MIN_PX: Final = 320
+_THEMES: Final = ("system", "light", "dark")
+
+
+class MainWindow(QMainWindow):
+    """Three panes: sidebar, pages, engine. Below `NARROW_PX` the side panes fold. Main thread.
+
+    Owns the repaint tick, the panes, the message bar and the dialogs; they are its attributes,
+    and so are `actions_by_name`. What concerns the application goes out through their signals.
+
+    Signals:
+        layout_changed: Bytes to give to `restore_layout` next time; after a pause, and at the end.
+        closing: The window is about to close.
+        theme_chosen: ``system``, ``light`` or ``dark``.
+        app_settings_edited: The `AppSettings` after a change in the preferences.
+        page_shown: The key of the page.
+    """
+
+    layout_changed = Signal(bytes)
+    closing = Signal()
+    theme_chosen = Signal(str)
+    app_settings_edited = Signal(object)
+    page_shown = Signal(str)
+
+    def __init__(
+        self, chat_view: QWidget, more_pages: tuple[tuple[str, str, QWidget], ...] = ()
+    ) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setWindowTitle("Leadline")
+        self.setMinimumSize(720, 480)
+        self.tick = RepaintTick(self)
+        self.models_page = ModelsPage()
+        pages = (
+            ("chat", self.tr("Chat"), chat_view),
+            *more_pages,
+            ("models", self.tr("Models"), self.models_page),
+        )
+        self._page_keys = [key for key, _title, _page in pages]
+        self.sidebar = Sidebar(tuple((key, title) for key, title, _page in pages))
+        self.engine = EnginePane(self.tick)
+        self.strip = EngineStrip(self.tick)
+        self.pages = QStackedWidget()
+        for _key, _title, page in pages:
+            self.pages.addWidget(page)
+        self.log = LogView(self)
+        self.specs = (*SPECS, *page_specs(tuple(title for _key, title, _page in pages)))
+        self.actions_by_name = make_actions(self, self.specs)
+        self._app_settings = AppSettings()
+        self._layout = WindowLayout()
+        self._is_narrow = False
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.setCentralWidget(self._arranged())
+        self.toasts = Toasts(self.pages)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(800)
+        self._connect()
+        self.show_page("chat")
+        self.set_busy(False)
+        self.resize(1440, 900)
+        self._apply_layout()
+
+    # ---- what it is given ---------------------------------------------------------------------
+
+    def set_model(self, view: ModelCardView) -> None:
+        """Show the model on the card and on the strip."""
+        self.engine.set_model(view)
+        self.strip.set_model(view)
+        loaded = view.state in ("ready", "reading", "writing")
+        self.actions_by_name["eject"].setEnabled(loaded)
+
+    def set_models(self, models: tuple[ModelFileView, ...]) -> None:
+        """Show which models there are, in the picker and on their page."""
+        self.engine.set_models(models)
+        self.models_page.set_models(models)
+
+    def set_plan(self, view: DevicePlanView) -> None:
+        """Show the memory plan in the pane and on the strip."""
+        self.engine.set_plan(view)
+        self.strip.set_plan(view)
+
+    def set_live(self, live: tuple[DeviceLiveView, ...]) -> None:
+        """Take live figures for the next tick."""
+        self.engine.set_live(live)
+
+    def append_speed(self, sample: SpeedSample) -> None:
+        """Take a reading of the engine's speed for the next tick."""
+        self.engine.append_speed(sample)
+        self.strip.append_speed(sample)
+
+    def set_busy(self, busy: bool) -> None:
+        """Whether there is something that Esc can stop."""
+        self.actions_by_name["stop"].setEnabled(busy)
+
+    def set_app_settings(self, settings: AppSettings) -> None:
+        """What the preferences show when they are opened."""
+        self._app_settings = settings
+
+    def restore_layout(self, stored: bytes) -> None:
+        """Take over what `layout_changed` gave in an earlier run; damaged bytes are ignored."""
+        self._layout = decoded(stored)
+        geometry = self._layout.geometry_bytes()
+        if geometry:
+            self.restoreGeometry(geometry)
+        self._apply_layout()
+
+    # ---- what can be asked of it --------------------------------------------------------------
+
+    def show_page(self, key: str) -> None:
+        """Show a page by its key."""
+        self.pages.setCurrentIndex(self._page_keys.index(key))
+        self.sidebar.show_page(key)
+        self.page_shown.emit(key)
+
+    def page(self) -> str:
+        """The key of the page that is shown."""
+        return self._page_keys[self.pages.currentIndex()]
+
+    def toggle_sidebar(self) -> None:
+        """Fold the sidebar away, or bring it back."""
+        self._show_pane(self.sidebar, self.sidebar.isHidden())
+
+    def toggle_engine(self) -> None:
+        """Fold the engine pane into the strip, or bring it back."""
+        self._show_pane(self.engine, self.engine.isHidden())
+
+    def open_picker(self) -> None:
+        """Drop the list of models down, from the card or from the strip."""
+        if self.engine.isHidden():
+            self.engine.picker.open_below(self.strip)
+        else:
+            self.engine.open_picker()
+
+    def open_preferences(self) -> None:
+        """Show the preferences."""
+        dialog = Preferences(self, self._app_settings)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.edited.connect(self._on_app_settings)
+        dialog.open()
+
+    def open_help(self) -> None:
+        """Show all keys."""
+        dialog = ShortcutsHelp(self, self.specs)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def open_log(self) -> None:
+        """Show the engine's log."""
+        self.log.show()
+        self.log.raise_()
+        self.log.activateWindow()
+
+    # ---- putting together ---------------------------------------------------------------------
+
+    def _arranged(self) -> QWidget:
+        centre = QWidget()
+        stack = column()
+        stack.addWidget(self.strip)
+        self._strip_line = hairline()
+        stack.addWidget(self._strip_line)
+        stack.addWidget(self.pages, 1)
+        centre.setLayout(stack)
+        centre.setMinimumWidth(360)
+        self.sidebar.setMinimumWidth(_SIDEBAR_MIN_PX)
+        self.sidebar.setMaximumWidth(420)
+        self.engine.setMinimumWidth(_ENGINE_MIN_PX)
+        self.engine.setMaximumWidth(560)
+        for part in (self.sidebar, centre, self.engine):
+            self._splitter.addWidget(part)
+        self._splitter.setObjectName("panes")
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.setHandleWidth(1)
+        self._splitter.setStretchFactor(1, 1)
+        return self._splitter
+
+    def _connect(self) -> None:
+        act = self.actions_by_name
+        act["search"].triggered.connect(self._on_search)
+        act["sidebar"].triggered.connect(self.toggle_sidebar)
+        act["engine_pane"].triggered.connect(self.toggle_engine)
+        act["model_loader"].triggered.connect(self.open_picker)
+        act["engine_settings"].triggered.connect(self._on_engine_settings)
+        act["settings"].triggered.connect(self.open_preferences)
+        act["help"].triggered.connect(self.open_help)
+        act["log"].triggered.connect(self.open_log)
+        act["theme"].triggered.connect(self._on_next_theme)
+        act["quit"].triggered.connect(self.close)
+        act["new_chat"].triggered.connect(self.sidebar.new_chat_requested)
+        act["add_document"].triggered.connect(self.sidebar.document_add_requested)
+        act["eject"].triggered.connect(self.engine.eject_requested)
+        for at, key in enumerate(self._page_keys, start=1):
+            act[f"page_{at}"].triggered.connect(lambda _checked=False, to=key: self.show_page(to))
+        self.sidebar.page_requested.connect(self.show_page)
+        self.sidebar.chat_selected.connect(lambda _id: self.show_page("chat"))
+        self.sidebar.hit_selected.connect(lambda _chat, _message: self.show_page("chat"))
+        self.sidebar.new_chat_requested.connect(lambda: self.show_page("chat"))
+        self.engine.models_page_requested.connect(lambda: self.show_page("models"))
+        self.models_page.browse_requested.connect(self.engine.browse)
+        self.models_page.load_requested.connect(self.engine.model_chosen)
+        self.strip.open_requested.connect(self.toggle_engine)
+        self.strip.picker_requested.connect(self.open_picker)
+        self._splitter.splitterMoved.connect(lambda _at, _which: self._settle.start())
+        self._settle.timeout.connect(lambda: self.layout_changed.emit(self._remembered()))
+
+    def _on_search(self) -> None:
+        self._show_pane(self.sidebar, True)
+        self.sidebar.focus_search()
+
+    def _on_engine_settings(self) -> None:
+        self._show_pane(self.engine, True)
+        self.engine.show_all_settings()
+
+    def _on_next_theme(self) -> None:
+        at = _THEMES.index(self._app_settings.theme)
+        self.theme_chosen.emit(_THEMES[(at + 1) % len(_THEMES)])
+
+    def _on_app_settings(self, settings: AppSettings) -> None:
+        self._app_settings = settings
+        self.app_settings_edited.emit(settings)
+
+    # ---- folding and remembering --------------------------------------------------------------
+
+    def _show_pane(self, pane: QWidget, shown: bool) -> None:
+        pane.setVisible(shown)
+        self._show_strip()
+        if not self._is_narrow:
+            self._layout = self._measured()
+            self._settle.start()
+
+    def _show_strip(self) -> None:
+        folded = self.engine.isHidden()
+        self.strip.setVisible(folded)
+        self._strip_line.setVisible(folded)
+
+    def _apply_layout(self) -> None:
+        self._is_narrow = self.width() < NARROW_PX
+        self.sidebar.setVisible(self._layout.sidebar_shown and not self._is_narrow)
+        self.engine.setVisible(self._layout.engine_shown and not self._is_narrow)
+        self._show_strip()
+        sides = self._layout.sidebar_px, self._layout.engine_px
+        self._splitter.setSizes([sides[0], max(360, self.width() - sum(sides)), sides[1]])
+
+    def _measured(self) -> WindowLayout:
+        """The layout as it stands; widths of folded panes stay as they were."""
+        old, sizes = self._layout, self._splitter.sizes()
+        geometry = base64.b64encode(self.saveGeometry().data()).decode()
+        if self._is_narrow:
+            return WindowLayout(
+                geometry=geometry,
+                sidebar_px=old.sidebar_px,
+                engine_px=old.engine_px,
+                sidebar_shown=old.sidebar_shown,
+                engine_shown=old.engine_shown,
+            )
+        return WindowLayout(
+            geometry=geometry,
+            sidebar_px=sizes[0] or old.sidebar_px,
+            engine_px=sizes[2] or old.engine_px,
+            sidebar_shown=not self.sidebar.isHidden(),
+            engine_shown=not self.engine.isHidden(),
+        )
+
+    def _remembered(self) -> bytes:
+        self._layout = self._measured()
+        return encoded(self._layout)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit to the new size."""
+        super().resizeEvent(event)
+        if (event.size().width() < NARROW_PX) != self._is_narrow:
+            self._apply_layout()
+        if self.isVisible():
+            self._settle.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Begin when it can be seen."""
+        super().showEvent(event)
+        self.tick.set_visible(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Rest while it cannot be seen."""
+        super().hideEvent(event)
+        self.tick.set_visible(False)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow a change of state."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange:
+            self.tick.set_visible(self.isVisible() and not self.isMinimized())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Say that the window closes."""
+        self._settle.stop()
+        self.layout_changed.emit(self._remembered())
+        self.closing.emit()
+        super().closeEvent(event)

@@ -1,0 +1,212 @@
+"""The Models page: all model files that were found, with what matters for choosing one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QMouseEvent, QPainter
+from PySide6.QtWidgets import QFrame, QLineEdit, QMenu, QStyleOptionViewItem
+
+from widgets import icons, theme
+from widgets.figures import UNKNOWN, context_length, file_size
+from widgets.models.model_list import ModelList
+from widgets.parts import button, column, frame, hairline, label, row
+from widgets.section_list import ROW_ROLE, ListRow, RowDelegate
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QAbstractItemModel
+    from PySide6.QtWidgets import QVBoxLayout
+
+    from widgets.engine_pane.viewdata import ModelFileView
+    from widgets.section_list import Index
+
+_PILL_PX: Final = 72
+# Right edges of the columns, counted from the right end of a row, with their width.
+_COLUMNS: Final = ((96, 74), (170, 74), (254, 84))
+
+
+class PageDelegate(RowDelegate):
+    """One line of facts in columns and a Load pill at the right."""
+
+    item_height_px = 54
+
+    load_requested = Signal(str)
+
+    def paint_item(self, painter: QPainter, area: QRect, row: ListRow, *, selected: bool) -> None:
+        """Draw one model."""
+        model: ModelFileView = row.view  # type: ignore[assignment]
+        self._paint_pill(painter, self.pill(area), model)
+        left_end = area.right() - _COLUMNS[-1][0] - _COLUMNS[-1][1]
+        facts = (
+            context_length(model.n_ctx_train),
+            file_size(model.size_bytes),
+            model.quantization or UNKNOWN,
+        )
+        painter.setFont(theme.font("body"))
+        for (offset, width), fact in zip(_COLUMNS, facts, strict=True):
+            cell = QRect(area.right() - offset - width, area.top(), width, area.height())
+            painter.setPen(theme.color("text" if fact != UNKNOWN else "faint"))
+            painter.drawText(
+                cell, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, fact
+            )
+        width = left_end - area.left()
+        upper = QRect(area.left(), area.top() + 8, width, 20)
+        painter.setPen(theme.color("text" if row.is_enabled else "faint"))
+        name = painter.fontMetrics().elidedText(model.name, Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, name)
+        painter.setFont(theme.font("label"))
+        painter.setPen(theme.color("bad" if model.problem else "dim"))
+        words = model.problem or " · ".join(p for p in (model.architecture, model.path) if p)
+        words = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(
+            QRect(area.left(), area.top() + 28, width, 16), Qt.AlignmentFlag.AlignVCenter, words
+        )
+
+    @staticmethod
+    def pill(area: QRect) -> QRect:
+        """Where the Load pill of a row is."""
+        return QRect(area.right() - _PILL_PX, area.center().y() - 13, _PILL_PX, 27)
+
+    def _paint_pill(self, painter: QPainter, pill: QRect, model: ModelFileView) -> None:
+        painter.setFont(theme.font("meta"))
+        if model.is_loaded:
+            painter.setPen(theme.color("ok"))
+            painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, self.tr("● loaded"))
+        elif not model.problem:
+            painter.setPen(theme.color("line"))
+            painter.setBrush(theme.color("card"))
+            painter.drawRoundedRect(pill, 8, 8)
+            painter.setPen(theme.color("accent"))
+            painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, self.tr("Load"))
+
+    def editorEvent(
+        self,
+        event: QEvent,
+        model: QAbstractItemModel,
+        option: QStyleOptionViewItem,
+        index: Index,
+    ) -> bool:
+        """Load when the pill is clicked."""
+        each: ListRow = index.data(ROW_ROLE)
+        if (
+            isinstance(event, QMouseEvent)
+            and event.type() == QEvent.Type.MouseButtonRelease
+            and not each.is_heading
+            and each.is_enabled
+            and self.pill(option.rect.adjusted(8, 0, -8, 0)).contains(event.position().toPoint())
+        ):
+            self.load_requested.emit(each.id)
+            return True
+        return super().editorEvent(event, model, option, index)
+
+
+class ModelsPage(QFrame):
+    """Search, list, browse. Enter, a double click or the pill loads. Main thread.
+
+    Signals:
+        load_requested: The path of a model.
+        browse_requested: A file is to be chosen.
+        folder_add_requested: A folder is to be searched from now on.
+        rescan_requested: The folders are to be looked through again.
+        economics_requested: The page that shows what context costs is wanted.
+    """
+
+    load_requested = Signal(str)
+    browse_requested = Signal()
+    folder_add_requested = Signal()
+    rescan_requested = Signal()
+    economics_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("models_page")
+        self.setAccessibleName(self.tr("Models"))
+        self.setProperty("surface", "bg")
+        self._models: tuple[ModelFileView, ...] = ()
+        self.search = QLineEdit()
+        self.search.setObjectName("models_search")
+        self.search.setAccessibleName(self.tr("Search models"))
+        self.search.setPlaceholderText(self.tr("Search by name, quantization, architecture"))
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(icons.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.textChanged.connect(self._show)
+        delegate = PageDelegate()
+        delegate.load_requested.connect(self.load_requested)
+        self.list = ModelList("models_list", self.tr("Models"), delegate)
+        self.list.activated.connect(self._on_activated)
+        self.list.menu_wanted.connect(self._on_menu)
+        self._summary = label("", "meta", "dim")
+        self._nothing = label("", "body", "dim", wrap=True)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.setLayout(self._arranged())
+        self.set_models(())
+
+    def set_models(self, models: tuple[ModelFileView, ...]) -> None:
+        """Show other models under the same search."""
+        self._models = models
+        self.list.set_models(models)
+        size = sum(model.size_bytes or 0 for model in models)
+        self._summary.setText(
+            self.tr("{n} models · {size}").format(n=len(models), size=file_size(size))
+            if models
+            else ""
+        )
+        self._show(self.search.text())
+
+    def _show(self, text: str) -> None:
+        found = self.list.search(text)
+        self.list.setVisible(bool(found))
+        self._nothing.setVisible(not found)
+        if self._models:
+            self._nothing.setText(self.tr("No model matches “{text}”.").format(text=text))
+        else:
+            self._nothing.setText(
+                self.tr(
+                    "No models yet. Choose a GGUF file, or add a folder that holds some.\n"
+                    "Folders of LM Studio, Ollama and the Hugging Face cache are found by "
+                    "themselves."
+                )
+            )
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        each = self.list.rows.row_at(index.row())
+        if each.is_enabled and not each.is_heading:
+            self.load_requested.emit(each.id)
+
+    def _on_menu(self, path: str, where: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Load"), lambda: self.load_requested.emit(path))
+        menu.addAction(self.tr("Copy the path"), lambda: QGuiApplication.clipboard().setText(path))
+        menu.popup(where)
+
+    def _arranged(self) -> QVBoxLayout:
+        head = row(theme.SPACE.m, (theme.SPACE.xl, 0, theme.SPACE.l, 0))
+        head.addWidget(label(self.tr("Models"), "title"))
+        head.addWidget(self._summary)
+        head.addStretch(1)
+        for words, name, signal in (
+            (self.tr("What context costs"), "models_economics", self.economics_requested),
+            (self.tr("Look again"), "models_rescan", self.rescan_requested),
+            (self.tr("Add folder …"), "models_add_folder", self.folder_add_requested),
+        ):
+            made = button(words, name, "quiet")
+            made.clicked.connect(signal)
+            head.addWidget(made)
+        browse = button(self.tr("Choose a file …"), "models_browse")
+        browse.clicked.connect(self.browse_requested)
+        head.addWidget(browse)
+        top = frame("bg")
+        top.setLayout(head)
+        top.setFixedHeight(47)
+        body = column(theme.SPACE.m, (theme.SPACE.xl, theme.SPACE.l, theme.SPACE.xl, 0))
+        body.addWidget(self.search)
+        body.addWidget(self._nothing)
+        body.addWidget(self.list, 1)
+        body.addStretch(0)
+        whole = column()
+        whole.addWidget(top)
+        whole.addWidget(hairline())
+        whole.addLayout(body, 1)
+        return whole
