@@ -1,15 +1,29 @@
-"""Lays a prompt out as tokens: system prompt and documents in front, the question at the end."""
+"""Lays a prompt out as tokens: system prompt and documents in front, the question at the end.
+
+The order is what keeps KV state usable: what changes from turn to turn (the question, the passages
+found for it) comes after what does not.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.errors import UserError
+from engine.llama.stream import ReplyStream
+from engine.llama.text_tokens import TextTokens
+from engine.worker.protocol import Segment, Turn
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.llama.stream import ThinkTags
     from engine.llama.templates import ChatTemplate
+    from engine.llama.text_tokens import TokenizedText
     from engine.llama.vocabulary import Tokens, Vocabulary
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import Prompt, Segment
+    from engine.worker.protocol import Prompt, PromptDocument, SegmentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +35,43 @@ class LaidOut:
         segments: What the tokens are for, in order; their counts add up to ``len(tokens)``.
         marks: Rising positions worth coming back to: ends of documents and of turns.
         thinking: Whether the reply starts inside a reasoning block.
+        continued: Whether the reply goes on from text that is part of the prompt.
+        stop: Stop strings that the template needs.
+        tags: What encloses reasoning in the reply.
     """
 
     tokens: Tokens
     segments: tuple[Segment, ...]
     marks: tuple[int, ...]
     thinking: bool
+    continued: bool = False
+    stop: tuple[str, ...] = ()
+    tags: tuple[ThinkTags, ...] = ()
+
+    def reply_stream(self, stop: Sequence[str]) -> ReplyStream:
+        """What turns the reply's tokens into text, for the stop strings of the user."""
+        return ReplyStream(
+            (*stop, *self.stop), self.tags, thinking=self.thinking, continued=self.continued
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A text of the prompt that is to be found again in what the template prints."""
+
+    kind: SegmentKind
+    label: str
+    text: str
+    document_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Where a part's segment begins in the rendered text, and whether a turn begins there."""
+
+    part: _Part
+    start: int
+    end: int
 
 
 class PromptLayout:
@@ -35,6 +80,11 @@ class PromptLayout:
     def __init__(self, template: ChatTemplate, vocabulary: Vocabulary) -> None:
         self.template = template
         self.vocabulary = vocabulary
+        self._text_tokens = TextTokens(vocabulary)
+
+    def count(self, text: str) -> int:
+        """Tokens of a text by itself, remembered for when it is laid out."""
+        return self._text_tokens.count(text)
 
     def lay_out(self, prompt: Prompt, generation: GenerationSettings) -> LaidOut:
         """The tokens of a prompt.
@@ -42,8 +92,149 @@ class PromptLayout:
         Raises:
             UserError: ``engine.template_failed`` when the template refuses these turns.
         """
-        raise NotImplementedError
+        turns, parts = self._turns_and_parts(prompt, generation)
+        rendered = self.template.render(turns, thinking=generation.thinking == "model")
+        opened = self.template.opened(rendered)
+        if prompt.prefill_reply:
+            if opened is not None:
+                rendered += f"\n{opened.closing}\n\n"
+            rendered += self._defused(prompt.prefill_reply)
+        stretches = self._stretches(rendered, parts)
+        documents = [s for s in stretches if s.part.kind == "document"]
+        cuts = [place for s in documents for place in (s.start, s.end)]
+        tokenized = self._text_tokens.tokenize(rendered, cuts)
+        return LaidOut(
+            tokenized.tokens,
+            self._segments(tokenized, stretches),
+            self._marks(tokenized, stretches),
+            thinking=opened is not None and not prompt.prefill_reply,
+            continued=bool(prompt.prefill_reply),
+            stop=self.template.stop,
+            tags=self.template.tags,
+        )
 
-    def count(self, text: str) -> int:
-        """Tokens of a text by itself, remembered for when it is laid out."""
-        raise NotImplementedError
+    def _defused(self, text: str) -> str:
+        return self._text_tokens.controls.defused(text)
+
+    # ---- what goes in ---------------------------------------------------------------------------
+
+    def _turns_and_parts(
+        self, prompt: Prompt, generation: GenerationSettings
+    ) -> tuple[list[Turn], list[_Part]]:
+        asked = [turn for turn in prompt.turns if turn.role != "system"]
+        told = [turn.text for turn in prompt.turns if turn.role == "system"]
+        system = self._defused("\n\n".join(filter(None, (generation.system_prompt, *told))))
+        documents = [
+            _Part("document", each.name, self._defused(_block(each)), each.id)
+            for each in prompt.documents
+        ]
+        parts = [_Part("system", "System prompt", system), *documents]
+        turns = []
+        front = _lines([system, *(document.text for document in documents)])
+        if front:
+            turns.append(Turn(role="system", text=front))
+        last = max((i for i, turn in enumerate(asked) if turn.role == "user"), default=len(asked))
+        for index, turn in enumerate(asked):
+            is_last = index >= last
+            text = self._defused(turn.text)
+            kind: SegmentKind = "message" if is_last else "chat"
+            parts.append(_Part(kind, "Message" if is_last else "Conversation", text))
+            if index == last and prompt.passages:
+                passages = self._defused(prompt.passages)
+                parts[-1:] = [_Part("message", "Passages", passages), parts[-1]]
+                text = _lines([passages, text])
+            turns.append(Turn(role=turn.role, text=text))
+        if not asked:
+            raise UserError("engine.template_failed", reason="there is no message to answer")
+        return turns, parts
+
+    # ---- where it is in the rendered text -------------------------------------------------------
+
+    def _stretches(self, rendered: str, parts: Sequence[_Part]) -> list[_Stretch]:
+        """Find the parts again, in order; one that the template changed is left out."""
+        stretches: list[_Stretch] = []
+        place = 0
+        for part in parts:
+            core = part.text.strip()
+            found = rendered.find(core, place) if core else -1
+            if found < 0:
+                continue
+            end = found + len(core)
+            start = found
+            if part.kind in ("chat", "message"):
+                start = self._turn_start(rendered, place, found)
+            elif part.kind == "document":
+                # The line break that ends a document is its own.
+                end += rendered[end : end + 1] == "\n"
+            else:
+                start = 0
+            stretches.append(_Stretch(part, start, end))
+            place = end
+        return stretches
+
+    def _turn_start(self, rendered: str, after: int, before: int) -> int:
+        """Where a turn begins, between the end of one text and the beginning of the next."""
+        between = rendered[after:before]
+        controls = [place for place, _, token in self._text_tokens.controls.split(between) if token]
+        if after and len(controls) > 1:
+            # The first one ends the turn before.
+            return after + controls[1]
+        if controls:
+            return after + controls[0]
+        lines = list(re.finditer(r"\n+", between))
+        return after + lines[-1].end() if lines else before
+
+    def _segments(
+        self, tokenized: TokenizedText, stretches: Iterable[_Stretch]
+    ) -> tuple[Segment, ...]:
+        """Every token belongs to the part that begins before it; the first ones, to the system."""
+        bounds: list[tuple[int, _Part]] = [(0, _Part("system", "System prompt", ""))]
+        for stretch in stretches:
+            index, _ = self._text_tokens.index_at(tokenized, stretch.start)
+            bounds.append((max(index, bounds[-1][0]), stretch.part))
+        ends = [index for index, _ in bounds[1:]] + [len(tokenized.tokens)]
+        segments: list[Segment] = []
+        for (start, part), end in zip(bounds, ends, strict=True):
+            tokens = end - start
+            if segments and _same(segments[-1], part):
+                tokens += segments.pop().tokens
+            if tokens:
+                segments.append(
+                    Segment(
+                        kind=part.kind,
+                        label=part.label,
+                        tokens=tokens,
+                        document_id=part.document_id,
+                    )
+                )
+        return tuple(segments)
+
+    def _marks(self, tokenized: TokenizedText, stretches: Sequence[_Stretch]) -> tuple[int, ...]:
+        places = {s.start for s in stretches if s.part.kind in ("chat", "message")}
+        places |= {s.end for s in stretches if s.part.kind == "document"}
+        marks = set()
+        for place in places:
+            index, exact = self._text_tokens.index_at(tokenized, place)
+            # Between two pieces a token may reach over the place, and be another one next time.
+            marks.add(index if exact else index - 1)
+        return tuple(sorted(mark for mark in marks if 0 < mark < len(tokenized.tokens)))
+
+
+def _block(document: PromptDocument) -> str:
+    text = document.text
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _lines(texts: Sequence[str]) -> str:
+    """Texts one after the other, each beginning on a line of its own."""
+    kept = [text for text in texts if text.strip()]
+    ended = [text if text.endswith("\n") else f"{text}\n" for text in kept[:-1]]
+    return "".join([*ended, *kept[-1:]])
+
+
+def _same(segment: Segment, part: _Part) -> bool:
+    return (segment.kind, segment.label, segment.document_id) == (
+        part.kind,
+        part.label,
+        part.document_id,
+    )

@@ -25,7 +25,8 @@ class Fallback:
     stop: tuple[str, ...] = ()
 
 
-_LOOP = "{{% for m in messages %}}{turn}{{% endfor %}}{reply}"
+# The empty expression keeps the newline before it, which Jinja drops at the end of a template.
+_LOOP = "{{% for m in messages %}}{turn}{{% endfor %}}{reply}{{{{ '' }}}}"
 _FALLBACKS = (
     Fallback(
         "ChatML",
@@ -65,10 +66,8 @@ _FALLBACKS = (
 _PLAIN = Fallback(
     "plain text",
     (),
-    # Newlines are written as expressions, as Jinja takes away those after a block.
     _LOOP.format(
-        turn="{% if m.role != 'system' %}{{ m.role | capitalize }}: {% endif %}"
-        "{{ m.content }}{{ '\n\n' }}",
+        turn="{% if m.role != 'system' %}{{ m.role | capitalize }}: {% endif %}{{ m.content }}\n\n",
         reply="Assistant:",
     ),
     ("\nUser:",),

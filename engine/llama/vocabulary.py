@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,21 @@ Tokens: TypeAlias = npt.NDArray[np.int32]
 _PIECE_BYTES = 64
 # Tokens whose text goes into the identity: spread over the vocabulary, both ends included.
 _IDENTITY_SAMPLES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ControlToken:
+    """A token that steers the model, and the text that stands for it in a template.
+
+    Attributes:
+        strips_left: Whether blanks before it are dropped.
+        strips_right: Whether blanks after it are dropped.
+    """
+
+    token: int
+    text: str
+    strips_left: bool
+    strips_right: bool
 
 
 class Vocabulary:
@@ -91,6 +107,20 @@ class Vocabulary:
     def control_piece(self, token: int) -> bytes:
         """As `piece`, but control tokens give their name (``<|im_end|>``) instead of nothing."""
         return self._read_piece(token, special=True)
+
+    def control_tokens(self) -> tuple[ControlToken, ...]:
+        """All tokens that steer the model; takes some 0.1 s for a large vocabulary."""
+        api = self._api
+        steering = api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN
+        found = []
+        for token in range(self.n_vocab):
+            attributes = api.llama_vocab_get_attr(self._vocab, token)
+            if attributes & steering:
+                text = api.llama_vocab_get_text(self._vocab, token) or b""
+                left = bool(attributes & api.LLAMA_TOKEN_ATTR_LSTRIP)
+                right = bool(attributes & api.LLAMA_TOKEN_ATTR_RSTRIP)
+                found.append(ControlToken(token, text.decode("utf-8", "replace"), left, right))
+        return tuple(found)
 
     def spell_out(self, texts: Iterable[str]) -> None:
         """From now on give these control tokens their text in `piece`, too."""
