@@ -86,6 +86,7 @@ class DryRun:
     """Answers settings for one model file. Lives on the planner's main thread.
 
     Attributes:
+        path: The file, as it was asked for.
         header: What the file's header says.
     """
 
@@ -95,6 +96,7 @@ class DryRun:
         Raises:
             UserError: The file is missing, incomplete or no model.
         """
+        self.path = path
         self.header = read_header(checked_parts(Path(path).expanduser()))
         self._devices = devices
         self._open: OrderedDict[tuple[object, ...], _OpenModel] = OrderedDict()
@@ -160,17 +162,30 @@ def _measured(model: _OpenModel, settings: EngineSettings, context: int) -> Meas
     on_device = {name: [row for row in rows if row.device_name == name] for name in names}
     meta = [row for row in rows if row.buffer.startswith("Meta(")]
     host = [row for row in rows if row not in meta and row.device_name not in on_device]
+    kinds = kv_kinds(context)
     if meta:
         devices = _divided(model, settings, context, meta)
+        kinds = _kinds_of_all(kinds, devices, host)
     else:
         devices = tuple(_share(on_device[name]) for name in names)
     return Measured(
         devices=devices,
         host=_share(host),
-        kv_kinds=kv_kinds(context),
+        kv_kinds=kinds,
         n_ctx=int(api().llama_n_ctx(context)),
         parts=model.parts,
     )
+
+
+def _kinds_of_all(
+    kinds: dict[str, int], devices: Sequence[Share], host: Sequence[BreakdownRow]
+) -> dict[str, int]:
+    # Recurrent state is allocated even in a dry run, so its figure is that of the fullest device.
+    if "recurrent" not in kinds:
+        return kinds
+    everything = sum(share.kv_bytes for share in devices) + sum(row.kv_bytes for row in host)
+    others = sum(size for kind, size in kinds.items() if kind != "recurrent")
+    return {**kinds, "recurrent": max(0, everything - others)}
 
 
 def _share(rows: Sequence[BreakdownRow]) -> Share:

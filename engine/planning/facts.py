@@ -217,6 +217,18 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What a question is asked against, besides the settings.
+
+    Attributes:
+        released: Bytes by device id that would be given back before the load.
+        imagined: What-if devices instead of the machine's own.
+    """
+
+    released: dict[str, int] = {}
+    imagined: tuple[DeviceFacts, ...] = ()
+
+
 def parsed_fa_pairs(system_info: str) -> tuple[tuple[tuple[str, str], ...], bool]:
     """The K/V pairs with a vector kernel, from `llama_print_system_info`, and whether all have."""
     for part in system_info.split("|"):

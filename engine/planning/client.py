@@ -1,0 +1,287 @@
+"""The app's end of the planner process: started on demand, restarted after a crash.
+
+`ask`, `open`, `fit` and `compare` return at once; results come to `on_answer` on the client's
+reader thread. A newer question cancels the older, whose results stop coming.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from engine.errors import Problem, UserError
+from engine.framing import FramingError, read_frame, write_frame
+from engine.planning.protocol import (
+    Aborting,
+    Answers,
+    Ask,
+    Compare,
+    Compared,
+    Failed,
+    Fit,
+    Fitted,
+    Open,
+    Opened,
+    Planned,
+    Questions,
+    Ready,
+    decode_answer,
+    encode,
+)
+from engine.worker.client import _environment as worker_environment
+from engine.worker.death import WorkerExit, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.planning.economics_data import Economics
+    from engine.planning.plan import Plan
+
+A = TypeVar("A", bound="Answers")
+
+_STOP_S = 2.0
+_LOG_LINES = 60
+_ANSWER_S = 120.0
+
+
+class PlannerClient:
+    """A planner process and its threads. Owned by the app's controller, or by a command.
+
+    Args:
+        on_answer: Every answer to the newest question, on the reader's thread. A crash of the
+            planner is a `Failed` with a sentence.
+        idle_s: Seconds without a question after which the process leaves; None keeps its default.
+    """
+
+    def __init__(
+        self,
+        on_answer: Callable[[Answers], None],
+        *,
+        idle_s: float | None = None,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self._on_answer = on_answer
+        plain = [sys.executable, "-P", "-m", "engine.planning"]
+        self._command = list(command or plain) + ([] if idle_s is None else [str(idle_s)])
+        self._ids = itertools.count(1)
+        self._newest = 0
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs; its VRAM is not the user's."""
+        running = self._running
+        return running.process.pid if running and running.process.poll() is None else None
+
+    def send(self, question: Questions) -> int:
+        """Ask, and return the request id that the answers carry. Starts the process if need be."""
+        with self._lock:
+            if self._closed:
+                return 0
+            identity = next(self._ids)
+            question = msgspec.structs.replace(question, request_id=identity)
+            self._newest = identity
+            if self._running is None or not self._running.put(question):
+                self._running = _Running(self._command, self._deliver, self._ended)
+                self._running.put(question)
+            return identity
+
+    def close(self) -> None:
+        """Stop the process; nothing is reported any more."""
+        with self._lock:
+            self._closed = True
+            running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+    def _deliver(self, answer: Answers) -> None:
+        if answer.request_id == self._newest and not self._closed:
+            self._on_answer(answer)
+
+    def _ended(self, ended: _Running, exit_: WorkerExit) -> None:
+        with self._lock:
+            if self._running is ended:
+                self._running = None
+            lost = ended.unanswered()
+            # Left on its own at the moment a question came: ask the next one.
+            again = lost if exit_.status == 0 and lost is not None and not self._closed else None
+            if again is not None and again.request_id == self._newest:
+                self._running = _Running(self._command, self._deliver, self._ended)
+                self._running.put(again)
+                return
+        if lost is not None:
+            self._deliver(Failed(request_id=lost.request_id, problem=_problem(exit_)))
+
+
+class _Running:
+    """One life of the process: writer, reader and log threads."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        deliver: Callable[[Answers], None],
+        ended: Callable[[_Running, WorkerExit], None],
+    ) -> None:
+        self._deliver = deliver
+        self._on_end = ended
+        self._outbox: queue.SimpleQueue[Questions | None] = queue.SimpleQueue()
+        self._asked: Questions | None = None
+        self._over = False
+        self._lock = threading.Lock()
+        self._last_words = ""
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=worker_environment({}),
+        )
+        self._threads = [
+            threading.Thread(target=target, name=f"planner-{name}", daemon=True)
+            for name, target in (("log", self._read_log), ("write", self._write))
+        ]
+        for thread in self._threads:
+            thread.start()
+        threading.Thread(target=self._read, name="planner-read", daemon=True).start()
+
+    def put(self, question: Questions) -> bool:
+        """Hand over a question; False when the process is over."""
+        with self._lock:
+            if self._over:
+                return False
+            self._asked = question
+            self._outbox.put(question)
+            return True
+
+    def unanswered(self) -> Questions | None:
+        """The newest question, if it still waits for its last answer."""
+        return self._asked
+
+    def stop(self) -> None:
+        """End the process: it leaves when its stdin closes."""
+        self._outbox.put(None)
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _write(self) -> None:
+        assert self.process.stdin
+        with contextlib.suppress(OSError, ValueError):
+            while (question := self._outbox.get()) is not None:
+                write_frame(self.process.stdin, encode(question))
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+
+    def _read_log(self) -> None:
+        assert self.process.stderr
+        for line in iter(self.process.stderr.readline, b""):
+            self._log.append(line.decode("utf-8", "replace").rstrip())
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with contextlib.suppress(FramingError, msgspec.DecodeError):
+            while (frame := read_frame(self.process.stdout)) is not None:
+                self._take(decode_answer(frame))
+        self._outbox.put(None)
+        status = self.process.wait()
+        with self._lock:
+            self._over = True
+        for thread in self._threads:
+            thread.join(_STOP_S)
+        tail = tuple(self._log)
+        self._on_end(self, WorkerExit(status=status, last_words=self._last_words, log_tail=tail))
+
+    def _take(self, answer: Answers) -> None:
+        if isinstance(answer, Aborting):
+            self._last_words = answer.text
+        elif not isinstance(answer, Ready):
+            with self._lock:
+                if self._asked and answer.request_id == self._asked.request_id and is_last(answer):
+                    self._asked = None
+            self._deliver(answer)
+
+
+def is_last(answer: Answers) -> bool:
+    """Whether no more answers follow to the same question."""
+    return not isinstance(answer, Planned) or answer.plan.is_final
+
+
+def _problem(exit_: WorkerExit) -> Problem:
+    """The planner's end as a sentence of its own: nothing was loaded, so nothing was lost."""
+    problem = explain(exit_)
+    if problem is None or problem.code == "worker.exited":
+        return Problem(code="planning.died", params={"status": f"status {exit_.status}"})
+    if "reason" in problem.params:
+        reason = {"reason": problem.params["reason"]}
+        return Problem(code="planning.crashed", params=reason, detail=problem.detail)
+    signal = str(problem.params.get("signal", problem.message))
+    return Problem(code="planning.died", params={"status": signal}, detail=problem.detail)
+
+
+class BlockingPlanner:
+    """The same for a command, which has nothing to do meanwhile.
+
+    Use it as a context manager. Every method raises `UserError` where there is no answer.
+    """
+
+    def __init__(self, *, timeout_s: float = _ANSWER_S) -> None:
+        self._timeout_s = timeout_s
+        self._answers: queue.Queue[Answers] = queue.Queue()
+        self._client = PlannerClient(self._answers.put)
+
+    def __enter__(self) -> BlockingPlanner:
+        """Itself; the process starts with the first question."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Stop the process."""
+        self._client.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._client.pid
+
+    def open(self, question: Open) -> Opened:
+        """The facts of a model, the build and the devices."""
+        return self._asked(question, Opened)
+
+    def plan(self, question: Ask) -> Plan:
+        """The full plan."""
+        return self._asked(question, Planned).plan
+
+    def fit(self, question: Fit) -> Fitted:
+        """The best settings for a goal."""
+        return self._asked(question, Fitted)
+
+    def compare(self, question: Compare) -> Economics:
+        """The chart's data."""
+        return self._asked(question, Compared).economics
+
+    def _asked(self, question: Questions, kind: type[A]) -> A:
+        identity = self._client.send(question)
+        while True:
+            try:
+                answer = self._answers.get(timeout=self._timeout_s)
+            except queue.Empty:
+                raise UserError("planning.timeout", seconds=int(self._timeout_s)) from None
+            if answer.request_id != identity or not is_last(answer):
+                continue
+            if isinstance(answer, Failed):
+                raise UserError.of(answer.problem)
+            if isinstance(answer, kind):
+                return answer

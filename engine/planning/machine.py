@@ -1,0 +1,139 @@
+"""What this machine's devices have free for a load, as the planner process sees it.
+
+The planner itself holds a little memory on each GPU it has asked (a CUDA context). That is added
+back: it would not be there when the model is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+
+from engine.planning.facts import DeviceFacts
+from engine.planning.plan import DevicePlan
+from engine.telemetry.gpus import GpuReader
+from engine.telemetry.nvml import NvmlGate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.planning.corrections import Corrections
+    from engine.telemetry.snapshot import GpuSnapshot
+    from engine.worker.protocol import DeviceInfo
+
+_MIB = 1024 * 1024
+# CUDA's pools abort when they cannot grow, so a plan leaves room for them; RAM can be reclaimed.
+_RESERVE_BYTES = {"gpu": 512 * _MIB, "igpu": 512 * _MIB, "rpc": 256 * _MIB}
+_HOST_RESERVE_BYTES = 512 * _MIB
+
+
+class Machine:
+    """Turns llama.cpp's device list into what a plan counts with. Owned by the planner.
+
+    Make it before llama.cpp is loaded: what the planner takes is the difference to then.
+    """
+
+    def __init__(self, corrections: Corrections) -> None:
+        self._corrections = corrections
+        self._gate = NvmlGate()
+        self._reader = GpuReader(self._gate)
+        self._before = {gpu.pci_id: gpu.vram_free_bytes for gpu in self._snapshots()}
+        self._own: dict[str, int] = {}
+
+    def facts(self, infos: Sequence[DeviceInfo]) -> tuple[DeviceFacts, ...]:
+        """The devices with what they have free, the planner's own part added back."""
+        gpus = {gpu.pci_id: gpu for gpu in self._snapshots()}
+        sharing: dict[str, int] = {}
+        for info in infos:
+            sharing[info.id] = sharing.get(info.id, 0) + 1
+        return tuple(
+            self._one(DeviceFacts.of(info), gpus.get(info.id), sharing[info.id]) for info in infos
+        )
+
+    def places(
+        self, devices: Sequence[DeviceFacts], build: str, released: Mapping[str, int]
+    ) -> tuple[DevicePlan, ...]:
+        """The devices as empty places of a plan."""
+        seen: set[str] = set()
+        places = []
+        for device in devices:
+            # Virtual devices of one card share its context.
+            first = device.id not in seen or device.kind == "rpc"
+            seen.add(device.id)
+            places.append(self._place(device, build, released if first else {}, first=first))
+        return tuple(places)
+
+    def host(self, released: Mapping[str, int]) -> DevicePlan:
+        """The machine's RAM as an empty place."""
+        memory = psutil.virtual_memory()
+        free_bytes = memory.available + released.get("cpu", 0)
+        return DevicePlan(
+            name="RAM",
+            id="cpu",
+            description="RAM",
+            kind="cpu",
+            free_bytes=free_bytes,
+            total_bytes=memory.total,
+            other_bytes=max(0, memory.total - free_bytes),
+            reserve_bytes=_HOST_RESERVE_BYTES,
+        )
+
+    def _snapshots(self) -> tuple[GpuSnapshot, ...]:
+        return self._reader.read((os.getpid(),)) if self._gate.available() else ()
+
+    def _one(self, device: DeviceFacts, gpu: GpuSnapshot | None, sharing: int) -> DeviceFacts:
+        if device.kind == "rpc":
+            return device
+        free_bytes, total_bytes = device.free_bytes, device.total_bytes
+        if gpu is not None and gpu.vram_free_bytes is not None:
+            free_bytes = gpu.vram_free_bytes + self._own_bytes(gpu)
+            total_bytes = gpu.vram_total_bytes or total_bytes
+        elif free_bytes is not None:
+            # Without NVML: llama.cpp's figure is taken with this process's context in place.
+            free_bytes += self._corrections.runtime_bytes(device.id, "", device.backend)
+        return msgspec.structs.replace(
+            device,
+            free_bytes=None if free_bytes is None else free_bytes // sharing,
+            total_bytes=None if total_bytes is None else total_bytes // sharing,
+            pcie_width=gpu.pcie_width if gpu else None,
+            uuid=gpu.uuid if gpu else "",
+        )
+
+    def _own_bytes(self, gpu: GpuSnapshot) -> int:
+        """What this process holds on a card."""
+        if gpu.own_vram_bytes is not None:
+            return gpu.own_vram_bytes
+        # The system hides whose memory it is: the first drop after the start is taken as ours.
+        before, now = self._before.get(gpu.pci_id), gpu.vram_free_bytes
+        if gpu.pci_id not in self._own and before is not None and now is not None:
+            self._own[gpu.pci_id] = max(0, before - now)
+        return self._own.get(gpu.pci_id, 0)
+
+    def _place(
+        self, device: DeviceFacts, build: str, released: Mapping[str, int], *, first: bool
+    ) -> DevicePlan:
+        card = device.uuid or device.id
+        free_bytes = device.free_bytes
+        if free_bytes is not None:
+            free_bytes += released.get(device.id, 0)
+            if device.total_bytes is not None:
+                free_bytes = min(free_bytes, device.total_bytes)
+        known = free_bytes is not None and device.total_bytes is not None
+        return DevicePlan(
+            name=device.name,
+            id=device.id,
+            description=device.description,
+            kind=device.kind,
+            runtime_bytes=self._corrections.runtime_bytes(card, build, device.backend)
+            if first
+            else 0,
+            pool_bytes=self._corrections.pool_bytes(card, build, device.backend),
+            free_bytes=free_bytes,
+            total_bytes=device.total_bytes,
+            other_bytes=(device.total_bytes or 0) - (free_bytes or 0) if known else None,
+            reserve_bytes=_RESERVE_BYTES.get(device.kind, 0),
+            imagined=device.imagined,
+        )
