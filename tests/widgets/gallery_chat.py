@@ -154,6 +154,7 @@ def rich(view: ChatView) -> None:
     view.set_messages([user("Explain KV cache growth", documents=("notes.md",)), reply(RICH)])
     view.set_ledger(LEDGER)
     view.set_state(ComposerState(title="KV cache"))
+    view.focus_composer()
 
 
 def rich_top(view: ChatView) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtGui import QColor, QPainter
 
 from widgets import theme
 from widgets.chat.leafview import LeafView
@@ -32,7 +32,7 @@ _CELL_X: Final = 10.0
 _CELL_Y: Final = 5.0
 _WIDEST_CELL_PX: Final = 320.0
 _NARROWEST_CELL_PX: Final = 48.0
-_HEADING_PX: Final = {1: 19, 2: 16, 3: 14}
+_HEADING_PX: Final = {1: 18, 2: 15, 3: 14}
 
 
 def indent_of(leaf: Leaf) -> float:
@@ -42,12 +42,7 @@ def indent_of(leaf: Leaf) -> float:
 
 def body_style() -> TextStyle:
     """Plain text of a message."""
-    return TextStyle(_enlarged(theme.font("body"), 1), theme.current().text, BODY_LINE_PX)
-
-
-def _enlarged(font: QFont, by_px: int) -> QFont:
-    font.setPixelSize(font.pixelSize() + by_px)
-    return font
+    return TextStyle(theme.font("body"), theme.current().text, BODY_LINE_PX)
 
 
 def _text_style(leaf: TextLeaf, tone: Tone) -> TextStyle:
@@ -183,7 +178,10 @@ class TableView(LeafView):
         line = QColor(theme.current().line)
         for row, (top, bottom) in zip(self._rows, self._tops, strict=False):
             for (at, cell), left in zip(row, self._lefts, strict=False):
-                shifted = [Mark(m.start - at, m.end - at, m.color) for m in marks]
+                shifted = [
+                    Mark(mark.start - at, mark.end - at, mark.color, mark.is_current)
+                    for mark in marks
+                ]
                 cell.draw(painter, x + left + _CELL_X, y + top + _CELL_Y, shifted)
             painter.fillRect(QRectF(x, round(y + bottom), self.width, 1), line)
 

@@ -194,7 +194,7 @@ class Body(QWidget):
             button.clicked.connect(lambda: self._copy_code(key))
             self._copy_buttons[key] = button
             button.show()
-        width = button.sizeHint().width()
+        width = button.fontMetrics().horizontalAdvance(button.text()) + 18
         right = placed.x + placed.view.width
         button.setGeometry(round(right - width - 6), round(y + 3), width, 24)
 
@@ -255,21 +255,17 @@ class Body(QWidget):
             painter.fillRect(QRectF(x, y - 2, 3, placed.view.height + 4), color)
 
     def _marks(self, index: int, placed: Placed) -> list[Mark]:
-        colors = theme.current()
         marks: list[Mark] = []
         if self._find:
             for number, (leaf, start, end) in enumerate(self.hits_in(index, self._find)):
                 if leaf == placed.index:
                     is_current = self._find_current == (index, number)
-                    tint = theme.color("warn", 0.75 if is_current else 0.28)
-                    marks.append(Mark(start, end, tint.name(QColor.NameFormat.HexArgb)))
+                    marks.append(Mark(start, end, _tint("warn"), is_current))
         if self._selection is not None:
             size = units(placed.view.leaf.text)
             start, end = self._selection.span(index, placed.index, size)
             if start < end:
-                tint = QColor(colors.accent)
-                tint.setAlphaF(0.28)
-                marks.append(Mark(start, end, tint.name(QColor.NameFormat.HexArgb)))
+                marks.append(Mark(start, end, _tint("accent")))
         return marks
 
     def _paint_link_focus(self, painter: QPainter) -> None:
@@ -473,3 +469,7 @@ class Body(QWidget):
         menu.addSeparator()
         menu.addAction(self.tr("Select all"), self.select_all)
         return menu
+
+
+def _tint(token: str) -> str:
+    return theme.color(token, 0.28).name(QColor.NameFormat.HexArgb)

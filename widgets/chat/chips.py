@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from widgets.chat.viewdata import ChipView
     from widgets.parts import Tone
 
+CHIP_PX: Final = 30
 _NAME_PX: Final = 190
 _QUEUED_CHARS: Final = 70
 
@@ -108,6 +109,10 @@ def state_words(chip: ChipView) -> tuple[str, Tone]:
 
 class _Chip(QWidget):
     """A rounded frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(CHIP_PX)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the frame."""

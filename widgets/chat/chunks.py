@@ -93,9 +93,7 @@ class Chunker:
         """What is still open, or `None` when nothing is."""
         lines = [*self._lines, self._partial] if self._partial else list(self._lines)
         if self._fence:
-            if not lines and not self._first:
-                return None
-            return self._code_chunk(lines, last=final)
+            return self._code_chunk(lines, last=True)
         if self._math:
             tex = "\n".join(lines)
             return Chunk("math", tex) if final and tex.strip() else Chunk("flow", self._math + tex)

@@ -23,6 +23,7 @@ from PySide6.QtGui import (
 from widgets import theme
 from widgets.chat.leafview import LeafView
 from widgets.chat.plaintext import units
+from widgets.chat.textblock import draw_mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,8 +209,7 @@ class CodeView(LeafView):
         painter.setClipRect(QRectF(x, y, self.width, self.height), Qt.ClipOperation.IntersectClip)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillPath(path, QColor(colors.code))
-        painter.setPen(QPen(QColor(colors.line), 1))
-        painter.drawPath(path)
+        painter.strokePath(path, QPen(QColor(colors.line), 1))
         painter.restore()
 
     def _draw_language(self, painter: QPainter, x: float, y: float) -> None:
@@ -230,7 +230,7 @@ class CodeView(LeafView):
                 a = line.cursorToX(min(low, size))[0]  # type: ignore[index]
                 b = line.cursorToX(min(high, size))[0]  # type: ignore[index]
                 b += 6 if high > size else 0
-                painter.fillRect(QRectF(left + a, top, b - a, LINE_PX), QColor(mark.color))
+                draw_mark(painter, QRectF(left + a, top, b - a, LINE_PX), mark)
 
     def _draw_bar(self, painter: QPainter, x: float, y: float) -> None:
         rect = self.bar_rect()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from widgets import icons, parts, theme
-from widgets.chat.chips import ChipNotice, DocumentChip, FlowLayout, QueuedChip, emptied
+from widgets.chat.chips import CHIP_PX, ChipNotice, DocumentChip, FlowLayout, QueuedChip, emptied
 from widgets.chat.promptedit import PromptEdit
 from widgets.chat.viewdata import ComposerState
 
@@ -68,8 +68,9 @@ class Composer(QWidget):
 
     def _make_buttons(self) -> None:
         self._attach = parts.icon_button("attach", "composerAttach", self.tr("Add documents"))
-        self._add = parts.button(self.tr("+ Add document"), "composerAddDocument", "quiet")
+        self._add = parts.button(self.tr("+ Add document"), "composerAddDocument")
         self._add.setFont(theme.font("meta"))
+        self._add.setFixedHeight(CHIP_PX)
         self._send = parts.button(self.tr("Send ⏎"), "composerSend", "primary")
         self._send.setAccessibleName(self.tr("Send"))
         self._stop = parts.button(self.tr("Stop"), "composerStop")

@@ -24,7 +24,7 @@ class CodeCopyButton(QToolButton):
         self.setObjectName("codeCopy")
         self.setText(self.tr("Copy"))
         self.setAccessibleName(self.tr("Copy code"))
-        self.setFont(theme.font("label"))
+        self.setFont(theme.font("meta"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._back = QTimer(self, singleShot=True, interval=_SAID_MS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from widgets.chat.viewdata import MessageView
 
 
+MAX_HITS: Final = 999
+
+
 class Hit(NamedTuple):
     """Where words were found: message, chunk of it, and which occurrence in the chunk."""
 
@@ -29,19 +32,27 @@ class Hit(NamedTuple):
 
 
 def hits(views: Sequence[MessageView], words: str) -> list[Hit]:
-    """All places where `words` stand, in the order of the conversation."""
+    """Places where `words` stand, in the order of the conversation; the last `MAX_HITS` of them."""
     needle = words.lower()
     found: list[Hit] = []
     if not needle:
         return found
-    for index, view in enumerate(views):
-        if needle not in view.text.lower():
-            continue
-        chunks = chunks_of(neutralised(view.text), verbatim=view.role == "user")
-        for box, chunk in enumerate(chunks):
-            count = chunk.source.lower().count(needle)
-            found.extend(Hit(index, box, number) for number in range(count))
-    return found
+    for index in range(len(views) - 1, -1, -1):
+        view = views[index]
+        if needle in view.text.lower():
+            found.extend(reversed(_hits_in(view, index, needle)))
+        if len(found) >= MAX_HITS:
+            break
+    return found[:MAX_HITS][::-1]
+
+
+def _hits_in(view: MessageView, index: int, needle: str) -> list[Hit]:
+    chunks = chunks_of(neutralised(view.text), verbatim=view.role == "user")
+    return [
+        Hit(index, box, number)
+        for box, chunk in enumerate(chunks)
+        for number in range(chunk.source.lower().count(needle))
+    ]
 
 
 class FindBar(QWidget):
@@ -91,7 +102,8 @@ class FindBar(QWidget):
         elif not count:
             text = self.tr("not found")
         else:
-            text = self.tr("{at} of {count}").format(at=at, count=f"{count:,}")
+            more = "+" if count >= MAX_HITS else ""
+            text = self.tr("{at} of {count}").format(at=at, count=f"{count}{more}")
         self._count.setText(text)
         self._count.setAccessibleName(text)
 

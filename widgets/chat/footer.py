@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
-from widgets import figures, parts, theme
+from widgets import figures, icons, parts, theme
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
@@ -74,11 +74,13 @@ class StatsLine(QWidget):
         super().__init__(parent)
         self.setObjectName("replyStats")
         self._groups: list[list[Piece]] = []
+        self._width_px = 0.0
 
     def show_groups(self, groups: list[list[Piece]], tooltip: str = "") -> None:
         """Replace what is shown."""
         if groups != self._groups:
             self._groups = groups
+            self._width_px = self._measure()
             self.setAccessibleName(
                 ", ".join("".join(text for text, _ in group) for group in groups)
             )
@@ -88,6 +90,9 @@ class StatsLine(QWidget):
 
     def natural_width(self) -> float:
         """Width of everything on one line."""
+        return self._width_px
+
+    def _measure(self) -> float:
         plain = QFontMetricsF(theme.font("meta"))
         strong = QFontMetricsF(theme.font("meta", strong=True))
         total = 0.0
@@ -183,7 +188,7 @@ class Footer(QWidget):
             button.clicked.connect(lambda _=False, a=action: self._report(a))
             self._buttons.append(button)
         more = self._tool_button("message_more", self.tr("More"))
-        more.setText("⋯")
+        icons.bind(more, "more", "dim", 16)
         more.clicked.connect(lambda: self._open_menu(more))
         self._buttons.append(more)
 
@@ -236,11 +241,11 @@ class Footer(QWidget):
             return
         at = view.version_index
         before = self._tool_button("versionBefore", self.tr("Version before"))
-        before.setText("‹")  # noqa: RUF001 - the mark that is meant
+        icons.bind(before, "chevron-left", "dim", 14)
         before.setEnabled(at > 0)
         before.clicked.connect(lambda: self.version_requested.emit(at - 1))
         after = self._tool_button("versionAfter", self.tr("Next version"))
-        after.setText("›")  # noqa: RUF001 - the mark that is meant
+        icons.bind(after, "chevron-right", "dim", 14)
         after.setEnabled(at + 1 < view.version_count)
         after.clicked.connect(lambda: self.version_requested.emit(at + 1))
         count = parts.label(f"{at + 1} / {view.version_count}", "meta", "dim")
@@ -261,7 +266,7 @@ class Footer(QWidget):
     def _wraps(self, width: int) -> bool:
         if not self._is_reply or self._view is None or self._view.stats is None:
             return False
-        return self.stats.natural_width() + 300 > width
+        return self.stats.natural_width() + 250 > width
 
     def arrange(self) -> None:
         """Put figures, versions and actions in their places."""
@@ -274,8 +279,16 @@ class Footer(QWidget):
         shown = [button for button in self._buttons if self._wanted and not self._busy]
         row: list[QWidget] = [*self._versions, *shown]
         if not self._is_reply:
-            x = self.width() - sum(widget.sizeHint().width() for widget in row) + 8
+            x = self.width() - sum(_width(widget) for widget in row) + 8
         for widget in row:
-            size = widget.sizeHint()
-            widget.setGeometry(x, y + (ROW_PX - 24) // 2, size.width(), 24)
-            x += size.width()
+            width = _width(widget)
+            widget.setGeometry(x, y + (ROW_PX - 24) // 2, width, 24)
+            x += width
+
+
+def _width(widget: QWidget) -> int:
+    """The style's own width for a button with text is far too roomy for a quiet row."""
+    if isinstance(widget, QToolButton):
+        text = widget.text()
+        return widget.fontMetrics().horizontalAdvance(text) + 18 if text else 26
+    return widget.sizeHint().width()

@@ -248,7 +248,7 @@ class Ledger(QWidget):
             text = f"{name} {compact(segment.tokens)}"
             entries.append((segment, text, metrics.horizontalAdvance(text) + _SWATCH_PX + 17))
         while entries and sum(width for *_, width in entries) > room:
-            smallest = min(entries, key=lambda entry: (entry[0].kind == "free", entry[0].tokens))
+            smallest = min(entries, key=_worth)
             entries.remove(smallest)
         return [(segment, text) for segment, text, _ in entries]
 
@@ -299,6 +299,12 @@ class Ledger(QWidget):
     def sizeHint(self) -> QSize:
         """As wide as it gets."""
         return QSize(420, _HEIGHT_PX)
+
+
+def _worth(entry: tuple[SegmentView, str, float]) -> tuple[bool, bool, int]:
+    """What goes first where the legend has no room: the system prompt, then what is small."""
+    kind = entry[0].kind
+    return (kind == "free", kind != "system", entry[0].tokens)
 
 
 def hatch(painter: QPainter, rect: QRectF, color: QColor) -> None:

@@ -254,7 +254,7 @@ _MARKS: Final = {"found": "●", "missing": "○", "unchecked": "◌"}
 
 
 def _citation_run(citation: CitationView) -> Run:
-    words = f"\u2009{citation.label} {_MARKS[citation.state]}\u2009"
+    words = f"\u202f{citation.label} {_MARKS[citation.state]}\u202f"
     return Run(words.replace(" ", "\u00a0"), href=citation.target, citation=citation)
 
 
@@ -271,6 +271,11 @@ def _closed_marks(source: str) -> str:
     if last.count("**") % 2:
         last = stripped + "**" if stripped.count("**") % 2 else stripped
     return head + gap + last
+
+
+def warm_up() -> None:
+    """Load the parser and its tables, which takes a tenth of a second, on the caller's thread."""
+    _parser().parse("a **b** https://example.org\n\n| a |\n|---|\n| b |")
 
 
 @lru_cache(maxsize=1)

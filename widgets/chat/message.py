@@ -292,9 +292,10 @@ class MessageWidget(QWidget):
             self._state.setGeometry(x, y + 6, width - x, height)
             y += height + 6
         foot = self.footer.height_for(width)
-        self.footer.setGeometry(0, y + 4, width, foot)
+        gap = 4 if self._is_reply else 0
+        self.footer.setGeometry(0, y + gap, width, foot)
         self.footer.arrange()
-        return y + 4 + foot
+        return y + gap + foot + (12 if self._is_reply else 0)
 
     def _place_reply(self, width: int, y: int, top: float, bottom: float) -> int:
         if self._fold is not None:

@@ -63,7 +63,7 @@ class RecordRow(QWidget):
         if record.action:
             link = parts.button(record.action, "recordAction", "link")
             link.clicked.connect(self._on_action)
-            line.addWidget(link, 0, Qt.AlignmentFlag.AlignTop)
+            line.addWidget(link)
             self._link = link
         column.addLayout(line)
         self.setLayout(column)

@@ -48,6 +48,16 @@ class Mark:
     start: int
     end: int
     color: str
+    is_current: bool = False
+
+
+def draw_mark(painter: QPainter, rect: QRectF, mark: Mark) -> None:
+    """Paint a mark; the current hit has a frame, so that its text stays readable."""
+    painter.fillRect(rect, QColor(mark.color))
+    if mark.is_current:
+        painter.setPen(QPen(theme.color("warn"), 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(rect.adjusted(-0.5, 0.5, 0.5, -0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,7 @@ class TextBlock:
         """Paint with the top left corner at (`x`, `y`)."""
         for mark in marks:
             for rect in self.rects(mark.start, mark.end):
-                painter.fillRect(rect.translated(x, y), QColor(mark.color))
+                draw_mark(painter, rect.translated(x, y), mark)
         for decor in self._decor:
             if decor.kind != "formula":
                 self._draw_box(painter, x, y, decor)

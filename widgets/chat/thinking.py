@@ -105,8 +105,8 @@ class ThinkingFold(QWidget):
         if text != self._head.text():
             self._head.setText(text)
             self._head.setAccessibleName(words)
-            size = self._head.sizeHint()
-            self._head.setGeometry(_INDENT_PX - 9, 0, size.width(), HEAD_PX)
+            width = self._head.fontMetrics().horizontalAdvance(text) + 18
+            self._head.setGeometry(_INDENT_PX - 9, 0, width, HEAD_PX)
 
     def place(self, width: int, top: float, bottom: float) -> int:
         """Lay out at a width what lies between two heights; returns the height."""

@@ -31,10 +31,12 @@ TICK_MS: Final = 33
 _EDGE_PX: Final = 24
 _TOP_PX: Final = 20
 _BOTTOM_PX: Final = 24
+_GAP_PX: Final = 4
 _MARGIN_PX: Final = 500
 _KEEP_PX: Final = 2500
 _STICKY_PX: Final = 6
 _PASSES: Final = 4
+_SAMPLE_CHARS: Final = 400
 
 
 @dataclass
@@ -265,8 +267,10 @@ class Transcript(QAbstractScrollArea):
     def _estimate(self, view: MessageView) -> float:
         width = max(200, self.column_width())
         wide = width / 7.1 if view.role != "user" else width * 0.8 / 7.1
-        text = view.text
-        rows = len(text) / wide + text.count("\n") * 0.8 + 1
+        size = len(view.text)
+        sample = view.text[:_SAMPLE_CHARS]
+        breaks = sample.count("\n") * size / max(1, len(sample))
+        rows = size / wide + breaks * 0.8 + 1
         extra = 30 * len(view.records) + (30 if view.thinking else 0)
         return rows * 21.0 + extra + (70 if view.role == "user" else 44)
 
@@ -320,16 +324,17 @@ class Transcript(QAbstractScrollArea):
 
     def column_width(self) -> int:
         """Width of the reading column."""
-        return max(120, min(theme.READING_WIDTH_PX, self.viewport().width() - 2 * _EDGE_PX))
+        return max(120, min(theme.READING_WIDTH_PX, self.width() - 2 * _EDGE_PX))
 
     def _column_left(self) -> int:
-        return (self.viewport().width() - self.column_width()) // 2
+        # In the middle of the whole, so that the column stays put when the scroll bar comes.
+        return max(8, (self.width() - self.column_width()) // 2)
 
     def _measure_from(self, index: int) -> None:
         del self._tops[index + 1 :]
         y = self._tops[-1]
         for item in self._items[index:]:
-            y += item.height + 8
+            y += item.height + _GAP_PX
             self._tops.append(y)
 
     def _item_at(self, y: float) -> int:
@@ -431,7 +436,7 @@ class Transcript(QAbstractScrollArea):
             height = card.heightForWidth(width)
             if card.is_centred and not self._items:
                 y = max(24.0, (self.viewport().height() - height) / 2 - 24)
-            left = (self.viewport().width() - width) // 2
+            left = (self.width() - width) // 2
             card.setGeometry(left, round(y), width, height)
             y += height + 16
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import QByteArray, QObject, Signal
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
+from widgets.chat.markdown import warm_up
 from widgets.chat.plaintext import units
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Typesetter(QObject):
         self._formulas: OrderedDict[FormulaRequest, Formula | str | None] = OrderedDict()
         self._code_done.connect(self._on_code_done)
         self._formula_done.connect(self._on_formula_done)
+        self._submit(warm_up)
         worker = self._worker
         self.destroyed.connect(lambda: worker.shutdown(wait=False, cancel_futures=True))
 
@@ -168,6 +170,7 @@ _ROLES: Final[tuple[tuple[str, CodeRole], ...]] = (
     ("Token.Comment", "comment"),
     ("Token.Keyword", "keyword"),
     ("Token.Operator.Word", "keyword"),
+    ("Token.Literal.String.Doc", "comment"),
     ("Token.Literal.String", "string"),
     ("Token.Literal.Number", "number"),
     ("Token.Name.Function", "name"),
