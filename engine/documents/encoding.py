@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import charset_normalizer
@@ -22,6 +23,8 @@ _MARKS = (
 )
 # Guessing costs some 100 ns a byte and tries many encodings: a sample says as much.
 _SAMPLE_BYTES = 256 * 1024
+_CANDIDATES = 8
+_MANY_ODD_CAPITALS = 0.005
 _REPLACEMENT = "\ufffd"
 
 
@@ -77,5 +80,19 @@ def _guess(data: bytes) -> str:
     # The sample is taken where the text stops being ASCII: before that, all encodings agree.
     first = next((i for i, byte in enumerate(data) if byte > 127), 0)
     start = max(0, first - _SAMPLE_BYTES // 8)
-    best = charset_normalizer.from_bytes(data[start : start + _SAMPLE_BYTES]).best()
-    return best.encoding if best is not None else "cp1252"
+    sample = data[start : start + _SAMPLE_BYTES]
+    candidates = list(charset_normalizer.from_bytes(sample))
+    if not candidates:
+        return "cp1252"
+    # KOI8-R and Windows-1251 differ in little more than upper and lower case, and so are the
+    # likeliest pair to be confused: capitals within words give the wrong one away.
+    likeliest = candidates[0]
+    best = min(candidates[:_CANDIDATES], key=lambda match: _odd_capitals(str(match)))
+    odd = _odd_capitals(str(likeliest)) - _odd_capitals(str(best))
+    return (best if odd > _MANY_ODD_CAPITALS else likeliest).encoding
+
+
+def _odd_capitals(text: str) -> float:
+    """The share of a text's letter pairs in which a capital follows a small letter."""
+    pairs = [(a, b) for a, b in pairwise(text) if a.isalpha() and b.isalpha()]
+    return sum(a.islower() and b.isupper() for a, b in pairs) / max(1, len(pairs))

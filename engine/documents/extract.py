@@ -6,6 +6,7 @@ through `engine.documents.reader`. Nothing here writes, opens the network or fol
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,8 @@ def read_document(
         UserError: The file cannot be read; the code says why (see `engine.sentences.documents`).
     """
     place = Path(path).expanduser().absolute()
-    if place.is_dir():
+    # Not Path.is_dir, which raises on a name that no file can have.
+    if os.path.isdir(place):
         raise UserError("documents.folder", name=place.name)
     source = open_source(place)
     draft = Draft(
