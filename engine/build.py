@@ -7,7 +7,6 @@ Standard library only: it also runs before anything is installed. Making the env
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ AUTO = "auto"
 _PROBE_TIMEOUT_S = 15.0
 PACKAGE = "llama-cpp-python"
 # Of every build; pyproject.toml gives the same to uv, which also serves those without make.
-_COMMON_SETTINGS = {"GGML_RPC": "ON"}
+COMMON_SETTINGS = {"GGML_RPC": "ON"}
 
 
 class Backend(StrEnum):
@@ -92,21 +91,6 @@ def uv_arguments(backend: Backend, *, platform: str = sys.platform) -> list[str]
         f"--config-settings-package={PACKAGE}:cmake.define.{name}={value}"
         for name, value in build_settings(backend, platform=platform).items()
     ]
-
-
-def is_built_for(backend: Backend, site_dir: Path, *, platform: str = sys.platform) -> bool:
-    """Whether the llama.cpp in a site-packages folder was built with a backend's settings.
-
-    uv notes the settings beside what it builds, but does not build again when they change.
-    """
-    settings = _COMMON_SETTINGS | build_settings(backend, platform=platform)
-    wanted = {f"cmake.define.{name}": value for name, value in settings.items()}
-    for path in site_dir.glob("llama_cpp_python-*.dist-info/uv_build.json"):
-        try:
-            return bool(json.loads(path.read_text(encoding="utf-8"))["config_settings"] == wanted)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-    return False
 
 
 def installed_build() -> InstalledBuild | None:

@@ -1,8 +1,8 @@
 """Makes the environment Leadline runs in: uv, `.venv`, llama.cpp, system libraries.
 
 ``python3 -m engine.environment {run,test,lock}``, called by the Makefile. Standard library only:
-at the start of its work nothing else is there. Choosing a backend is `engine.build`; naming the
-system packages that are missing is `engine.system`.
+at the start of its work nothing else is there. Choosing a backend is `engine.build`; building it
+is `engine.wheel`; naming the system packages that are missing is `engine.system`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine import system
-from engine.build import AUTO, PACKAGE, Backend, choose, is_built_for, uv_arguments
+from engine.build import AUTO, Backend, choose
+from engine.wheel import Wheel, without_locked_requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.9"
@@ -116,21 +118,31 @@ def make_environment(uv: Path, stamp: Stamp) -> None:
     missing = system.missing_compiler()
     if missing:
         _install_system_packages(missing, needed_for="Building llama.cpp")
-    backend = Backend(stamp.backend)
-    _say(f"Installing packages. llama.cpp for {backend} is built once for this machine (minutes).")
-    pip = [str(uv), "pip"]
-    target = ["--python", str(python)]
-    if not is_built_for(backend, _site_dir()):
-        _succeeds([*pip, "uninstall", *target, PACKAGE])
-    lock = str(ROOT / LOCKS[stamp.level])
-    try:
-        sync = ["sync", *target, "--require-hashes", *uv_arguments(backend), lock]
-        _run([*pip, *sync], _build_env())
-    except SetupError as error:
-        if backend is Backend.CPU:
-            raise
-        raise SetupError(f"{error}\nTo go on without {backend}: make setup BACKEND=cpu") from error
-    _run([*pip, "install", "-q", *target, "--no-deps", "--editable", str(ROOT)])
+    lock_text = (ROOT / LOCKS[stamp.level]).read_text(encoding="utf-8")
+    wheel = _llama_wheel(lock_text, Backend(stamp.backend), uv, python)
+    _say("Installing packages")
+    target = ["--quiet", "--python", str(python)]
+    with tempfile.TemporaryDirectory() as scratch:
+        packages = Path(scratch) / "requirements.txt"
+        packages.write_text(without_locked_requirement(lock_text), encoding="utf-8")
+        _run([str(uv), "pip", "sync", *target, "--require-hashes", str(packages)])
+    own = ["--no-deps", str(wheel), "--editable", str(ROOT)]
+    _run([str(uv), "pip", "install", *target, *own])
+
+
+def _llama_wheel(lock_text: str, backend: Backend, uv: Path, python: Path) -> Path:
+    """The kept wheel of a backend, built first where there is none."""
+    wheel = Wheel(lock_text, backend)
+    if wheel.path is None:
+        _say(f"Building llama.cpp for {backend}. This takes some minutes, once on this machine.")
+        started = time.monotonic()
+        if not wheel.build(uv, python):
+            other = "" if backend is Backend.CPU else "\nTo go on: make setup BACKEND=cpu"
+            raise SetupError(f"llama.cpp for {backend} could not be built; see above why.{other}")
+        _say(f"Built in {time.monotonic() - started:.0f} s")
+    if wheel.path is None:
+        raise SetupError(f"The build of llama.cpp for {backend} left no wheel.")
+    return wheel.path
 
 
 def lock(uv: Path) -> None:
@@ -209,13 +221,6 @@ def _base_python() -> str:
     if lowest <= sys.version_info[:2] < beyond:
         return sys.executable
     return f">={lowest[0]}.{lowest[1]},<{beyond[0]}.{beyond[1]}"
-
-
-def _build_env() -> dict[str, str]:
-    """Compile on all cores, but leave 2 GiB of memory to each compiler (nvcc takes that much)."""
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    jobs = max(1, min(os.cpu_count() or 1, int(memory_gib / 2)))
-    return {"CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)} | os.environ
 
 
 def _uv_version(path: Path) -> tuple[int, ...]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from engine.build import (
+    COMMON_SETTINGS,
     Backend,
     build_settings,
     change_command,
     choose,
     installed_build,
-    is_built_for,
     uv_arguments,
 )
 
@@ -77,28 +76,10 @@ def test_the_cpu_build_is_what_uv_makes_without_arguments() -> None:
     assert build_settings(Backend.CPU, platform="darwin") == {"GGML_METAL": "OFF"}
 
 
-def _note_build(site: Path, settings: object) -> None:
-    info = site / "llama_cpp_python-0.3.36.dist-info"
-    info.mkdir(exist_ok=True)
-    (info / "uv_build.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
-def test_a_build_is_known_by_the_settings_noted_beside_it(tmp_path: Path) -> None:
-    assert not is_built_for(Backend.CPU, tmp_path)
-    # What uv takes from pyproject.toml without arguments is the CPU build.
+def test_uv_alone_builds_what_make_builds() -> None:
     declared = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    common = declared["tool"]["uv"]["pip"]["config-settings-package"]["llama-cpp-python"]
-    _note_build(tmp_path, {"config_settings": common})
-    assert is_built_for(Backend.CPU, tmp_path, platform="linux")
-    assert not is_built_for(Backend.CUDA, tmp_path)
-    _note_build(tmp_path, {"config_settings": common | {"cmake.define.GGML_CUDA": "ON"}})
-    assert is_built_for(Backend.CUDA, tmp_path)
-
-
-@pytest.mark.parametrize("settings", [{}, [], None, {"config_settings": {}}])
-def test_a_build_of_unknown_settings_is_not_trusted(tmp_path: Path, settings: object) -> None:
-    _note_build(tmp_path, settings)
-    assert not is_built_for(Backend.CPU, tmp_path)
+    settings = declared["tool"]["uv"]["pip"]["config-settings-package"]["llama-cpp-python"]
+    assert settings == {f"cmake.define.{name}": value for name, value in COMMON_SETTINGS.items()}
 
 
 def test_the_command_to_change_names_the_backend() -> None:
