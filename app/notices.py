@@ -20,24 +20,24 @@ _log = logging.getLogger(__name__)
 
 
 class Notices(QObject):
-    """Main thread; the window connects the signals to its toasts.
+    """Main thread; the window shows what is emitted.
 
     Signals:
-        said(str text, str tone): ``plain`` or ``bad``.
+        said(str text, str fix, str tone): `tone` is ``plain`` or ``bad``.
         undo_offered(str text, object undo): Something was deleted; `undo` brings it back.
     """
 
-    said = Signal(str, str)
+    said = Signal(str, str, str)
     undo_offered = Signal(str, object)
 
     def say(self, text: str) -> None:
         """Something the user should know."""
-        self.said.emit(text, "plain")
+        self.said.emit(text, "", "plain")
 
     def problem(self, problem: Problem) -> None:
         """Something is wrong, with what to do about it."""
         _log.warning("%s %s", problem.code, problem.detail)
-        self.said.emit(f"{problem.message} {problem.fix}".strip(), "bad")
+        self.said.emit(problem.message, problem.fix, "bad")
 
     def error(self, error: UserError) -> None:
         """The same, from a raised error."""

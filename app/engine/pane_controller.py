@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
     from engine.telemetry.snapshot import Snapshot
     from engine.worker.protocol import Loaded
-    from widgets.engine_pane.pane import EnginePane
+    from widgets.main_window import MainWindow
 
 
 class PaneController(QObject):
@@ -41,7 +41,7 @@ class PaneController(QObject):
         self,
         *,
         engine: EngineController,
-        pane: EnginePane,
+        window: MainWindow,
         settings: SettingsFile,
         notices: Notices,
         build: tuple[str, str],
@@ -49,7 +49,8 @@ class PaneController(QObject):
     ) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._pane = pane
+        self._window = window
+        self._pane = pane = window.engine
         self._settings = settings
         self._notices = notices
         self._build, self._build_help = build
@@ -127,9 +128,9 @@ class PaneController(QObject):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """New figures from the instruments."""
         self._snapshot = snapshot
-        self._pane.set_live(pane_views.devices_live(snapshot))
+        self._window.set_live(pane_views.devices_live(snapshot))
         if not self._has_plan:
-            self._pane.set_plan(pane_views.device_plan(self._loaded, snapshot))
+            self._window.set_plan(pane_views.device_plan(self._loaded, snapshot))
 
     def plan_is_shown(self, *, shown: bool) -> None:
         """Whether a planner fills the bars; without one they show the engine's own account."""
@@ -163,7 +164,7 @@ class PaneController(QObject):
         session = self._engine.session
         wanted = session.wanted or self._pane.edited()
         name = session.loaded.model.name if session.loaded else Path(wanted.model_path).stem
-        self._pane.set_model(
+        self._window.set_model(
             pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
         )
 

@@ -1,0 +1,375 @@
+"""Composes the application: the only place that knows every part of it."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from PySide6.QtCore import QObject, QPoint, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu
+
+from app.chat.controller import ChatController
+from app.chat.ledger import LedgerController
+from app.chat.presenter import ChatPresenter
+from app.crash import CrashLog, CrashReport
+from app.documents.shelf import Shelf
+from app.engine.build_words import build_words
+from app.engine.controller import EngineController
+from app.engine.pane_controller import PaneController
+from app.hop import MainThread
+from app.instruments import Instruments
+from app.models import ModelsController
+from app.notices import Notices
+from app.session import State
+from app.sidebar.controller import SidebarController
+from app.store.chat_store import ChatStore
+from app.store.settings_file import SettingsFile
+from app.window.toasting import Toasting
+from engine.documents.reader import DocumentReader
+from engine.models.demo import resolve_model
+from engine.paths import data_dir
+from widgets import theme
+from widgets.chat.chat_view import ChatView
+from widgets.dialogs.confirm import Confirm
+from widgets.dialogs.crash_report import CrashReport as CrashDialog
+from widgets.main_window import MainWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PySide6.QtWidgets import QApplication
+
+    from app.session import Session
+    from engine.errors import Problem
+    from engine.settings import AppSettings, GenerationSettings
+
+_LAYOUT = "layout"
+
+
+class Desktop(QObject):
+    """The whole application with its window. Main thread. `close` it at the end.
+
+    Args:
+        application: The Qt application.
+        worker_command: What to start as the engine's worker; the real one by default.
+        worker_env: Additions to the worker's environment.
+
+    Raises:
+        UserError: The data folder cannot be used, e.g. ``stores.in_use``.
+    """
+
+    def __init__(
+        self,
+        application: QApplication,
+        *,
+        worker_command: Sequence[str] | None = None,
+        worker_env: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.hop = MainThread(self)
+        self.notices = Notices(self)
+        self.crashes = CrashLog(self._on_crash, self._crash_facts)
+        self.crashes.install()
+        self.settings = SettingsFile(on_problem=self._tell_later)
+        theme.apply(application, self.settings.app.theme)
+        self._application = application
+        self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
+        self.engine = EngineController(self, command=worker_command, env=worker_env)
+        self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
+        self.chat_view = ChatView()
+        self.window = MainWindow(self.chat_view)
+        self.toasting = Toasting(self.notices, self.window.toasts, self)
+        self._compose()
+        self._connect()
+        self._closed = False
+        self.window.set_app_settings(self.settings.app)
+        self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
+        self.chat.open(None)
+        self.instruments.start()
+        for problem in (*self.settings.problems, *self.store.problems):
+            self.notices.problem(problem)
+
+    # ---- composing
+
+    def _compose(self) -> None:
+        self.chat = ChatController(
+            store=self.store,
+            engine=self.engine,
+            view=self.chat_view,
+            shelf=self.shelf,
+            notices=self.notices,
+            hop=self.hop,
+            generation=self._generation,
+            parent=self,
+        )
+        self.ledger = LedgerController(
+            engine=self.engine,
+            chat=self.chat,
+            view=self.chat_view,
+            generation=self._generation,
+            parent=self,
+        )
+        self.presenter = ChatPresenter(
+            engine=self.engine,
+            chat=self.chat,
+            ledger=self.ledger,
+            shelf=self.shelf,
+            view=self.chat_view,
+            parent=self,
+        )
+        self.sidebar = SidebarController(
+            store=self.store,
+            sidebar=self.window.sidebar,
+            chat=self.chat,
+            shelf=self.shelf,
+            engine=self.engine,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
+        self.pane = PaneController(
+            engine=self.engine,
+            window=self.window,
+            settings=self.settings,
+            notices=self.notices,
+            build=build_words(),
+            parent=self,
+        )
+        self.models = ModelsController(
+            engine=self.engine,
+            window=self.window,
+            settings=self.settings,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
+        self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
+
+    def _generation(self) -> GenerationSettings:
+        return self.settings.generation
+
+    # ---- what the start and the headless job use
+
+    def open_first(self, model: str = "") -> None:
+        """Load the named model, or the last one where the user wants that."""
+        if model:
+            self.pane.choose(str(resolve_model(model).resolve()))
+        elif self.settings.app.load_last_model and self.settings.engine.model_path:
+            if Path(self.settings.engine.model_path).is_file():
+                self.pane.load(self.settings.engine)
+            else:
+                self.models.say_gone(self.settings.engine.model_path)
+        self.presenter.refresh()
+        self.models.scan()
+
+    def add_files(self, paths: list[str]) -> None:
+        """Put files into the open chat."""
+        self.window.show_page("chat")
+        self.shelf.add_files(self.chat.ensure_chat(), paths)
+
+    def add_sample(self) -> None:
+        """Put the bundled document into the open chat."""
+        with resources.as_file(resources.files("assets") / "sample.pdf") as path:
+            self.add_files([str(path)])
+
+    def close(self) -> None:
+        """Save what is open, end the engine and every thread."""
+        if self._closed:
+            return
+        self._closed = True
+        self.chat.save_draft()
+        self.models.close()
+        self.shelf.close()
+        self.instruments.stop()
+        self.engine.shutdown()
+        self.store.close()
+        self.settings.close()
+        self.crashes.uninstall()
+
+    # ---- connections
+
+    def _connect(self) -> None:
+        self._connect_chat()
+        self._connect_window()
+        self.engine.logged.connect(lambda line: self.window.log.append([line]))
+        self.engine.session_changed.connect(self._on_session_changed)
+        self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
+        self.instruments.speed_read.connect(self.window.append_speed)
+        self.presenter.action_requested.connect(self._on_action)
+        self.presenter.password_requested.connect(self._ask_password)
+        self.shelf.failed.connect(lambda _problem: self.window.show_page("chat"))
+        self.sidebar.message_found.connect(self._on_message_found)
+
+    def _connect_chat(self) -> None:
+        view, chat = self.chat_view, self.chat
+        view.send_requested.connect(chat.send)
+        view.queue_requested.connect(chat.send)
+        view.queue_removed.connect(chat.unqueue)
+        view.stop_requested.connect(chat.stop)
+        view.regenerate_requested.connect(lambda i: chat.regenerate(int(i)))
+        view.edit_resend_requested.connect(lambda i, text: chat.edit_and_resend(int(i), text))
+        view.continue_requested.connect(lambda i: chat.go_on(int(i)))
+        view.branch_requested.connect(lambda i: chat.branch_off(int(i)))
+        view.delete_requested.connect(lambda i: chat.delete(int(i)))
+        view.version_requested.connect(lambda i, at: chat.show_version(int(i), at))
+        view.title_edited.connect(self._on_title_edited)
+        view.files_dropped.connect(self.add_files)
+        view.attach_requested.connect(self._choose_files)
+        view.long_paste.connect(lambda text: self.shelf.add_text(chat.ensure_chat(), text))
+        view.export_requested.connect(self._on_export)
+        view.link_clicked.connect(self._on_link)
+        view.menu_requested.connect(self._on_chat_menu)
+
+    def _connect_window(self) -> None:
+        window, act = self.window, self.window.actions_by_name
+        act["find"].triggered.connect(self.chat_view.open_find)
+        act["stop"].triggered.connect(self.chat.stop)
+        act["regenerate"].triggered.connect(lambda: self.chat.regenerate())
+        act["copy_last"].triggered.connect(self._copy_last)
+        act["export"].triggered.connect(lambda: self._on_export("markdown"))
+        act["next_chat"].triggered.connect(partial(self._step_chat, 1))
+        act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
+        window.sidebar.document_add_requested.connect(self._choose_files)
+        window.layout_changed.connect(
+            lambda data: self.settings.set_window(_LAYOUT, base64.b64encode(data).decode())
+        )
+        window.theme_chosen.connect(self._on_theme)
+        window.app_settings_edited.connect(self._on_app_settings)
+
+    # ---- slots
+
+    def _on_message_found(self, _chat_id: int, message_id: int) -> None:
+        ids = [message.id for message in self.chat_view.transcript.messages()]
+        if str(message_id) in ids:
+            self.chat_view.transcript.scroll_to(ids.index(str(message_id)), 0.0)
+
+    def _on_session_changed(self, session: Session) -> None:
+        busy = session.is_answering or session.state in (State.STARTING, State.LOADING)
+        self.window.set_busy(busy)
+
+    def _on_action(self, action: str) -> None:
+        name, _, value = action.partition(":")
+        match name:
+            case "load_demo":
+                self.pane.load_demo()
+            case "choose_model":
+                self.window.open_picker()
+            case "restart":
+                self.engine.restart()
+            case "restart_safe":
+                self.engine.restart(safe=True)
+            case "show_log":
+                self.window.open_log()
+            case "new_chat":
+                self.chat.open(None)
+            case "sample":
+                self.add_sample()
+            case "more_context":
+                self.pane.with_n_ctx(int(value))
+
+    def _on_title_edited(self, title: str) -> None:
+        if self.chat.chat_id is not None:
+            self.chat.rename(self.chat.chat_id, title)
+
+    def _on_export(self, how: str) -> None:
+        if self.chat.chat_id is not None:
+            self.sidebar.export(self.chat.chat_id, how)
+
+    def _on_chat_menu(self, where: QPoint) -> None:
+        if self.chat.chat_id is None:
+            return
+        chat_id = self.chat.chat_id
+        menu = QMenu(self.window)
+        menu.addAction(self.tr("Export as Markdown …"), lambda: self._on_export("markdown"))
+        menu.addAction(self.tr("Export as JSON …"), lambda: self._on_export("json"))
+        menu.addSeparator()
+        menu.addAction(self.tr("Delete chat"), lambda: self.sidebar.delete(chat_id))
+        menu.exec(where)
+
+    def _choose_files(self) -> None:
+        paths, _kind = QFileDialog.getOpenFileNames(self.window, self.tr("Add documents"))
+        if paths:
+            self.add_files(paths)
+
+    def _ask_password(self, key: str, name: str) -> None:
+        password, accepted = QInputDialog.getText(
+            self.window,
+            self.tr("Password"),
+            self.tr("Password of {name}:").format(name=name),
+            QLineEdit.EchoMode.Password,
+        )
+        if accepted and self.chat.chat_id is not None:
+            self.shelf.retry(self.chat.chat_id, key, password)
+
+    def _on_link(self, url: str) -> None:
+        """Never open a link that a model wrote without asking."""
+        target = QUrl(url)
+        if target.scheme() not in ("http", "https", "mailto"):
+            self.notices.say(
+                self.tr("Only web and mail links can be opened: {url}").format(url=url)
+            )
+            return
+        asking = Confirm(
+            self.window,
+            self.tr("Open this link?"),
+            self.tr("The browser will open {url}").format(url=url),
+            self.tr("Open"),
+        )
+        asking.accepted.connect(lambda: QDesktopServices.openUrl(target))
+        asking.open()
+
+    def _copy_last(self) -> None:
+        text = self.chat_view.last_reply_text()
+        if text:
+            QGuiApplication.clipboard().setText(text)
+            self.notices.say(self.tr("Reply copied."))
+
+    def _step_chat(self, step: int) -> None:
+        ids = [chat.id for chat in self.store.chats.all()]
+        if not ids:
+            return
+        at = ids.index(self.chat.chat_id) + step if self.chat.chat_id in ids else 0
+        self.chat.open(ids[at % len(ids)])
+
+    def _on_theme(self, mode: str) -> None:
+        self._on_app_settings(msgspec.structs.replace(self.settings.app, theme=mode))
+
+    def _on_app_settings(self, settings: AppSettings) -> None:
+        old = self.settings.app
+        self.settings.set_app(settings)
+        self.window.set_app_settings(settings)
+        if settings.theme != old.theme:
+            theme.apply(self._application, settings.theme)
+        if settings.telemetry_hz != old.telemetry_hz:
+            self.instruments.sampler.set_rate(settings.telemetry_hz)
+        if settings.model_folders != old.model_folders:
+            self.models.scan()
+
+    # ---- from other threads
+
+    def _tell_later(self, problem: Problem) -> None:
+        self.hop.post(lambda: self.notices.problem(problem))
+
+    def _on_crash(self, report: CrashReport) -> None:
+        self.hop.post(lambda: self._show_crash(report))
+
+    def _show_crash(self, report: CrashReport) -> None:
+        dialog = CrashDialog(
+            self.window,
+            self.tr("Something went wrong inside Leadline"),
+            self.tr("Your chats are safe. This is shown once: {summary}").format(
+                summary=report.summary
+            ),
+            report.text,
+        )
+        dialog.log_requested.connect(self.window.open_log)
+        dialog.open()
+
+    def _crash_facts(self) -> str:
+        build = self.engine.session.build
+        return build.system_info if build else "engine not started"

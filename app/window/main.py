@@ -1,0 +1,128 @@
+"""Starts the window: arguments, the Qt application, logging, and what ends it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from engine.errors import UserError
+from engine.paths import log_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtWidgets import QApplication
+
+_LOG_BYTES = 2_000_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open the window and stay until it is closed; the exit status."""
+    options = _parser().parse_args(arguments)
+    _keep_a_log()
+    without_display = options.headless or options.screenshots
+    if without_display or not _has_display():
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    # Raster widgets only: the app itself must cost no VRAM.
+    os.environ.setdefault("QSG_RHI_BACKEND", "null")
+    application = _application()
+    try:
+        if options.screenshots:
+            from app.window.gallery import take_screenshots
+
+            return take_screenshots(application, options.screenshots)
+        return _run(application, options)
+    except UserError as error:
+        print(f"{error.message}\n{error.fix}", file=sys.stderr)  # noqa: T201
+        if not without_display and _has_display():
+            _show(error)
+        return 1
+
+
+def _run(application: QApplication, options: argparse.Namespace) -> int:
+    from app.window.desktop import Desktop
+
+    desktop = Desktop(application)
+    try:
+        if options.headless:
+            from app.window.headless import HeadlessJob
+
+            job = HeadlessJob(desktop, options.screenshot)
+            job.start()
+            return application.exec() or job.status
+        desktop.window.show()
+        desktop.open_first(options.model)
+        if options.files:
+            desktop.add_files(options.files)
+        _quit_on_signals(application)
+        return application.exec()
+    finally:
+        desktop.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="leadline window", description="Open the window.")
+    parser.add_argument("files", nargs="*", help="Documents to put into a new chat.")
+    parser.add_argument("--model", default="", help="Load this GGUF file; demo is the bundled one.")
+    parser.add_argument(
+        "--headless",
+        action="store_true",
+        help="Do the main job in an offscreen window: load, read a document, ask, answer.",
+    )
+    parser.add_argument("--screenshot", default="", help="Where the headless job saves a picture.")
+    parser.add_argument("--screenshots", default="", help="Save pictures of the main states here.")
+    return parser
+
+
+def _application() -> QApplication:
+    from PySide6.QtCore import Qt
+    from PySide6.QtGui import QGuiApplication
+    from PySide6.QtWidgets import QApplication
+
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(
+        Qt.HighDpiScaleFactorRoundingPolicy.PassThrough
+    )
+    application = QApplication(["leadline"])
+    application.setApplicationName("leadline")
+    application.setApplicationDisplayName("Leadline")
+    application.setDesktopFileName("leadline")
+    return application
+
+
+def _has_display() -> bool:
+    if not sys.platform.startswith("linux"):
+        return True
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(named or platform)
+
+
+def _show(error: UserError) -> None:
+    from PySide6.QtWidgets import QMessageBox
+
+    QMessageBox.critical(None, "Leadline", f"{error.message}\n\n{error.fix}")
+
+
+def _quit_on_signals(application: QApplication) -> None:
+    """Ctrl-C and a polite kill close the window as a person would."""
+    from PySide6.QtCore import QTimer
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: application.quit())
+    # Python sees a signal only when it runs: Qt's loop is woken now and then for that.
+    timer = QTimer(application)
+    timer.timeout.connect(lambda: None)
+    timer.start(500)
+
+
+def _keep_a_log() -> None:
+    handler = logging.handlers.RotatingFileHandler(
+        log_dir() / "leadline.log", maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
