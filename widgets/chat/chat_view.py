@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QPainter, QShortcut
+from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from widgets import parts, theme
@@ -132,9 +132,6 @@ class ChatView(QWidget):
         self.header.export_requested.connect(self.export_requested)
         self.header.menu_requested.connect(self.menu_requested)
         self.ledger.segment_clicked.connect(self.segment_clicked)
-        stop = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        stop.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        stop.activated.connect(self._on_escape)
 
     def _connect_find(self) -> None:
         self.header.find_requested.connect(self.open_find)
@@ -262,8 +259,11 @@ class ChatView(QWidget):
         """What Up recalls in an empty input."""
         self.composer.set_last_prompt(text)
 
-    def _on_escape(self) -> None:
-        if not self.find_bar.isHidden():
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc that no part had a use for: close the find bar, else stop."""
+        if event.key() != Qt.Key.Key_Escape:
+            event.ignore()
+        elif not self.find_bar.isHidden():
             self.set_find_visible(False)
         elif self._state.generating:
             self.stop_requested.emit()

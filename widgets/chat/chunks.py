@@ -84,6 +84,9 @@ class Chunker:
 
     def finish(self) -> None:
         """No more text will come: close the tail."""
+        if self._partial:
+            partial, self._partial = self._partial, ""
+            self._take(partial)
         tail = self.tail(final=True)
         if tail is not None:
             self.closed.append(tail)
@@ -93,6 +96,9 @@ class Chunker:
         """What is still open, or `None` when nothing is."""
         lines = [*self._lines, self._partial] if self._partial else list(self._lines)
         if self._fence:
+            # A line of backticks alone is most likely the end of the block on its way.
+            if self._partial and not self._partial.strip().strip(self._fence[0]):
+                lines.pop()
             return self._code_chunk(lines, last=True)
         if self._math:
             tex = "\n".join(lines)

@@ -28,7 +28,7 @@ class Composer(QWidget):
         send_requested: Send this prompt; the input is cleared.
         queue_requested: Append this prompt to the queue; the input is cleared.
         queue_removed: Index of a waiting prompt that was cancelled or taken back to edit.
-        stop_requested: Stop button, or Esc while a reply is being made.
+        stop_requested: The Stop button.
         attach_requested: Choose files.
         files_pasted: Paths.
         long_paste: Text.
@@ -95,7 +95,6 @@ class Composer(QWidget):
 
     def _connect(self) -> None:
         self.input.submitted.connect(self._on_submitted)
-        self.input.escaped.connect(self._on_escaped)
         self.input.recall_requested.connect(self._on_recall)
         self.input.files_pasted.connect(self.files_pasted)
         self.input.long_paste.connect(self.long_paste)
@@ -192,10 +191,6 @@ class Composer(QWidget):
             self._last_prompt = text
             self.input.clear()
             self.send_requested.emit(text)
-
-    def _on_escaped(self) -> None:
-        if self._state.generating:
-            self.stop_requested.emit()
 
     def _on_recall(self) -> None:
         if self._last_prompt:

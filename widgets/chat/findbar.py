@@ -107,6 +107,10 @@ class FindBar(QWidget):
         self._count.setText(text)
         self._count.setAccessibleName(text)
 
+    def said(self) -> str:
+        """What `say` shows."""
+        return self._count.text()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter, Shift+Enter and Esc in the input."""
         if watched is self.input and isinstance(event, QKeyEvent):

@@ -188,6 +188,7 @@ class Footer(QWidget):
             button.clicked.connect(lambda _=False, a=action: self._report(a))
             self._buttons.append(button)
         more = self._tool_button("message_more", self.tr("More"))
+        more.setProperty("kind", "icon")
         icons.bind(more, "more", "dim", 16)
         more.clicked.connect(lambda: self._open_menu(more))
         self._buttons.append(more)
@@ -241,10 +242,12 @@ class Footer(QWidget):
             return
         at = view.version_index
         before = self._tool_button("versionBefore", self.tr("Version before"))
+        before.setProperty("kind", "icon")
         icons.bind(before, "chevron-left", "dim", 14)
         before.setEnabled(at > 0)
         before.clicked.connect(lambda: self.version_requested.emit(at - 1))
         after = self._tool_button("versionAfter", self.tr("Next version"))
+        after.setProperty("kind", "icon")
         icons.bind(after, "chevron-right", "dim", 14)
         after.setEnabled(at + 1 < view.version_count)
         after.clicked.connect(lambda: self.version_requested.emit(at + 1))

@@ -68,11 +68,11 @@ class MessageWidget(QWidget):
         self._focused = False
         self._is_last = False
         self._bubble = QRectF()
-        self._records: list[RecordRow] = []
+        self.records: list[RecordRow] = []
         self._fold: ThinkingFold | None = None
         self._progress: ProgressRow | None = None
         self._state: StateRow | None = None
-        self._edit: EditBox | None = None
+        self.edit_box: EditBox | None = None
         self._natural_width = 0.0
         self._shown_text = ""
         tone: Tone = "dim" if view.role == "system" else "text"
@@ -158,21 +158,27 @@ class MessageWidget(QWidget):
             self._progress.setVisible(True)
             self._progress.show_progress(progress_text(progress), progress_share(progress))
 
+    def progress_text(self) -> str:
+        """What is said to be done for the reply, empty when nothing is."""
+        if self._progress is None or self._progress.isHidden():
+            return ""
+        return self._progress.accessibleName()
+
     def _hide_progress(self) -> None:
         if self._progress is not None:
             self._progress.setVisible(False)
 
     def _make_records(self) -> None:
-        for row in self._records:
+        for row in self.records:
             row.hide()
             row.deleteLater()
-        self._records = []
+        self.records = []
         for record in self.view.records:
             row = RecordRow(record, self)
             row.action_requested.connect(self.record_action_requested)
             row.height_changed.connect(self.height_changed)
             row.show()
-            self._records.append(row)
+            self.records.append(row)
 
     def _make_state(self, view: MessageView) -> None:
         if self._state is not None:
@@ -212,22 +218,22 @@ class MessageWidget(QWidget):
 
     def begin_edit(self) -> None:
         """Put the text into an input in place of the bubble."""
-        if self._edit is None and not self._is_reply:
-            self._edit = EditBox(self.view.text, self)
-            self._edit.accepted.connect(self._on_edited)
-            self._edit.cancelled.connect(self.end_edit)
-            self._edit.height_changed.connect(self.height_changed)
-            self._edit.show()
+        if self.edit_box is None and not self._is_reply:
+            self.edit_box = EditBox(self.view.text, self)
+            self.edit_box.accepted.connect(self._on_edited)
+            self.edit_box.cancelled.connect(self.end_edit)
+            self.edit_box.height_changed.connect(self.height_changed)
+            self.edit_box.show()
             self.body.hide()
-            self._edit.input.setFocus()
+            self.edit_box.input.setFocus()
             self.height_changed.emit()
 
     def end_edit(self) -> None:
         """Leave the input without sending."""
-        if self._edit is not None:
-            self._edit.hide()
-            self._edit.deleteLater()
-            self._edit = None
+        if self.edit_box is not None:
+            self.edit_box.hide()
+            self.edit_box.deleteLater()
+            self.edit_box = None
             self.body.show()
             self.body.setFocus()
             self.height_changed.emit()
@@ -235,7 +241,7 @@ class MessageWidget(QWidget):
     @property
     def is_held(self) -> bool:
         """Whether dropping the widget would lose something: an edit, a selection, the focus."""
-        return self._edit is not None or self.body.has_selection() or self._focused
+        return self.edit_box is not None or self.body.has_selection() or self._focused
 
     def _on_edited(self, text: str) -> None:
         self.end_edit()
@@ -277,7 +283,7 @@ class MessageWidget(QWidget):
     def place(self, width: int, top: float, bottom: float) -> int:
         """Lay out at a width what lies between two heights; returns the height."""
         y = 0
-        for row in self._records:
+        for row in self.records:
             height = max(34, row.heightForWidth(width))
             row.setGeometry(0, y, width, height)
             y += height + _GAP_PX
@@ -318,9 +324,9 @@ class MessageWidget(QWidget):
         if self.view.documents:
             y += _DOCUMENTS_PX
         widest = round(width * _BUBBLE_SHARE)
-        if self._edit is not None:
-            height = self._edit.height_for(widest)
-            self._edit.setGeometry(width - widest, y, widest, height)
+        if self.edit_box is not None:
+            height = self.edit_box.height_for(widest)
+            self.edit_box.setGeometry(width - widest, y, widest, height)
             self._bubble = QRectF()
             return y + height
         inner = min(widest - 2 * _BUBBLE_X, round(self._wanted_width()))

@@ -24,14 +24,12 @@ class PromptEdit(QPlainTextEdit):
 
     Signals:
         submitted: Enter.
-        escaped: Esc.
         recall_requested: Up in an empty input.
         files_pasted: Paths of pasted files.
         long_paste: Text of a long paste, which is not inserted.
     """
 
     submitted = Signal()
-    escaped = Signal()
     recall_requested = Signal()
     files_pasted = Signal(list)
     long_paste = Signal(str)
@@ -75,7 +73,7 @@ class PromptEdit(QPlainTextEdit):
         return QSize(80, self.fontMetrics().lineSpacing() + 8)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter sends, Shift+Enter breaks the line, Esc stops, Up recalls."""
+        """Enter sends, Shift+Enter breaks the line, Up recalls; Esc is the view's."""
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             if modifiers & Qt.KeyboardModifier.ShiftModifier:
@@ -83,10 +81,10 @@ class PromptEdit(QPlainTextEdit):
                 self.ensureCursorVisible()
             else:
                 self.submitted.emit()
-        elif event.key() == Qt.Key.Key_Escape:
-            self.escaped.emit()
         elif event.key() == Qt.Key.Key_Up and not self.toPlainText():
             self.recall_requested.emit()
+        elif event.key() == Qt.Key.Key_Escape:
+            event.ignore()
         else:
             super().keyPressEvent(event)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from widgets.chat.viewdata import CardKind, CardView, RecordView
 
 _DETAIL_PX: Final = 120
+_SHORT_CHARS: Final = 60
 _MARKS: Final[dict[CardKind, tuple[str, str]]] = {
     "first_run": ("leadline", "accent"),
     "empty": ("leadline", "accent"),
@@ -62,13 +63,14 @@ class RecordRow(QWidget):
         self._detail: QPlainTextEdit | None = None
         if record.action:
             link = parts.button(record.action, "recordAction", "link")
-            link.clicked.connect(self._on_action)
+            link.clicked.connect(self.press)
             line.addWidget(link)
             self._link = link
         column.addLayout(line)
         self.setLayout(column)
 
-    def _on_action(self) -> None:
+    def press(self) -> None:
+        """Follow the record's link."""
         if not self.record.detail:
             self.action_requested.emit(self.record.id)
             return
@@ -149,9 +151,13 @@ class StateRow(QWidget):
         self.setAccessibleName(text)
         line = parts.row(theme.SPACE.s)
         line.addWidget(_mark(mark, tone), 0, Qt.AlignmentFlag.AlignTop)
-        line.addWidget(parts.label(text, "meta", "dim", wrap=True), 1)
+        is_long = len(text) > _SHORT_CHARS
+        line.addWidget(parts.label(text, "meta", "dim", wrap=is_long), int(is_long))
+        self._line = parts.row()
+        line.addLayout(self._line)
+        if not is_long:
+            line.addStretch(1)
         self.setLayout(line)
-        self._line = line
 
     def offer_continue(self) -> None:
         """Show the link that goes on."""

@@ -98,7 +98,8 @@ def _joined(pieces: list[tuple[Leaf, str]]) -> str:
     out = ""
     for index, (leaf, text) in enumerate(pieces):
         if index:
-            out += "\n" if leaf.place.gap in ("tight", "none") else "\n\n"
+            in_list = leaf.place.gap == "tight" and pieces[index - 1][0].place.depth > 0
+            out += "\n" if in_list or leaf.place.gap == "none" else "\n\n"
         out += text
     return out
 

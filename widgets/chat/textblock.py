@@ -230,7 +230,8 @@ class TextBlock:
         found = decor.run.citation is not None and decor.run.citation.state == "found"
         for rect in self.rects(decor.start, decor.end):
             inset = max(0.0, (rect.height() - self._style.font.pixelSize() - 6) / 2)
-            box = rect.translated(x, y).adjusted(-2, inset, 2, -inset)
+            spread = 0 if decor.kind == "chip" else 2
+            box = rect.translated(x, y).adjusted(-spread, inset, spread, -inset)
             if found:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(colors.accent_soft))

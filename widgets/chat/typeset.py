@@ -7,8 +7,8 @@ font); the window shows the plain text meanwhile and is told when the result is 
 from __future__ import annotations
 
 import time
+import warnings
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
@@ -16,6 +16,7 @@ from PySide6.QtCore import QByteArray, QObject, Signal
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
+from widgets.chat.idleworker import IdleWorker
 from widgets.chat.markdown import warm_up
 from widgets.chat.plaintext import units
 
@@ -78,18 +79,18 @@ class Typesetter(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="typeset")
+        self._worker = IdleWorker()
         self._spans: OrderedDict[tuple[str, str], Spans | None] = OrderedDict()
         self._formulas: OrderedDict[FormulaRequest, Formula | str | None] = OrderedDict()
         self._code_done.connect(self._on_code_done)
         self._formula_done.connect(self._on_formula_done)
         self._submit(warm_up)
         worker = self._worker
-        self.destroyed.connect(lambda: worker.shutdown(wait=False, cancel_futures=True))
+        self.destroyed.connect(worker.close)
 
     def close(self) -> None:
-        """Stop the thread; what is being made is finished and forgotten."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        """Make nothing any more; what is being made is finished and forgotten."""
+        self._worker.close()
 
     def spans(self, language: str, code: str) -> Spans | None:
         """The coloured stretches of `code` in UTF-16 units, or `None` while they are made."""
@@ -191,8 +192,11 @@ def _role(token: str) -> CodeRole | None:
 
 def formula_of(request: FormulaRequest) -> Formula | None:
     """Draw a formula; `None` when it cannot be read as TeX. Runs on the worker thread."""
-    from ziamath import zmath
-    from ziamath.config import config
+    with warnings.catch_warnings():
+        # ziamath finds its font by a call that Python has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from ziamath import zmath
+        from ziamath.config import config
 
     # SVG 2 draws glyphs by reference in a way that QtSvg leaves out.
     config.svg2 = False
