@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engine.errors import UserError
 from engine.llama.abort import AbortFlag
 from engine.llama.breakdown import memory_breakdown
+from engine.llama.devices import cpu_device
 from engine.llama.failures import context_failure, decode_failure
 from engine.llama.library import api, log_sink
 from engine.llama.outcome import Cancelled
@@ -149,7 +150,7 @@ class Context:
             n_threads=int(native.llama_n_threads(self.handle)),
             n_threads_batch=int(native.llama_n_threads_batch(self.handle)),
             split_mode=settings.split_mode if len(infos) > 1 else "none",
-            devices=infos,
+            devices=infos or (cpu_device().info,),
             memory=self._memory(),
         )
 

@@ -108,6 +108,15 @@ class Devices:
         return [_device(handle, address) for handle in self._remote[address]]
 
 
+def cpu_device() -> Device:
+    """The CPU; every build has it."""
+    for handle in _local_handles():
+        device = _device(handle)
+        if device.info.kind == "cpu":
+            return device
+    raise LookupError("this llama.cpp has no CPU backend")
+
+
 def _local_handles() -> Iterator[int]:
     count = ggml("ggml_backend_dev_count", ctypes.c_size_t)()
     get = ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
@@ -188,7 +197,7 @@ def _greet(address: str) -> None:
         with socket.create_connection((host, int(port)), timeout=_RPC_TIMEOUT_S) as connection:
             connection.settimeout(_RPC_TIMEOUT_S)
             connection.sendall(hello)
-            answer = connection.recv(8 + 4, socket.MSG_WAITALL)
+            answer = _received(connection, 8 + 4)
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
     except TimeoutError as error:
@@ -202,3 +211,14 @@ def _greet(address: str) -> None:
     if (major, minor) > _RPC_VERSION or major != _RPC_VERSION[0]:
         ours = ".".join(map(str, _RPC_VERSION))
         raise UserError("engine.rpc_version", address=address, theirs=f"{major}.{minor}", ours=ours)
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    """Up to `size` bytes; fewer when the other end hangs up.
+
+    MSG_WAITALL does not wait here: a socket with a timeout is non-blocking underneath.
+    """
+    data = b""
+    while len(data) < size and (part := connection.recv(size - len(data))):
+        data += part
+    return data

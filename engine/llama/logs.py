@@ -2,7 +2,8 @@
 
 The callback's text can be half a line, half a UTF-8 character, or (level 5) the continuation of
 the line before. Each finished line goes to stderr as ``L text`` with L one of D, I, W, E, where
-the client reads it; the last few stay here to explain an error.
+the client reads it; the last few stay here to explain an error. Debug lines, thousands in one load,
+are dropped unless the environment variable `LEADLINE_DEBUG_LOG` is set.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 _LETTERS = {1: "D", 2: "I", 3: "W", 4: "E"}
 _CONTINUES = 5
 _KEPT_LINES = 500
+_WITH_DEBUG = "LEADLINE_DEBUG_LOG"
 _LONGEST_LINE = 8192
 
 
@@ -43,6 +45,7 @@ class LogSink:
         self._level = "I"
         self._pending = b""
         self._lines: deque[LogLine] = deque(maxlen=_KEPT_LINES)
+        self._dropped = "" if os.environ.get(_WITH_DEBUG) else "D"
 
     def feed(self, level: int, text: bytes) -> None:
         """Take what the callback was given."""
@@ -51,6 +54,8 @@ class LogSink:
             if self._pending and letter != self._level:
                 self.flush()
             self._level = letter
+        if self._level == self._dropped:
+            return
         data = self._pending + text
         *whole, self._pending = data.split(b"\n")
         for line in whole:

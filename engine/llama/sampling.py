@@ -15,7 +15,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.errors import UserError
 from engine.llama.library import api
@@ -26,20 +25,17 @@ from engine.llama.sampling_chain import (
     token_biases,
 )
 from engine.llama.sampling_grammar import Grammar
-from engine.llama.sampling_window import Candidates, survivors_of_top_p
+from engine.llama.sampling_window import Candidates, Ids, Logits, Peaks, survivors_of_top_p
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import GenerationSettings
 
-Logits = npt.NDArray[np.float32]
-
-_FIRST_WIDTH = 12.0
-_WIDEN = 2.0
-# Past this part of the vocabulary, a window saves nothing.
-_MOST_OF_VOCABULARY = 0.25
+_GREEDY_RANK = 8
+# Distances from the largest logit, tried in turn where no rank bounds what can be drawn.
+_OPEN_WIDTHS = (5.0, 9.0, 14.0)
 
 
 class Sampler:
@@ -47,6 +43,7 @@ class Sampler:
 
     Attributes:
         seed: The seed in use, also when it was drawn.
+        candidates: What the last draw chose from.
     """
 
     def __init__(
@@ -76,14 +73,20 @@ class Sampler:
         vocab: int = api().llama_model_get_vocab(model)
         bias = token_biases(settings.logit_bias, vocab, vocabulary.single_token, self._n_vocab)
         self._adjusting = adjusting_chain(settings, vocab, self._n_vocab, n_ctx, bias)
-        self._cuts_top_p = settings.top_k == 0 and settings.top_p < 1 and settings.typical_p >= 1
+        self._needs_all = _needs_all(settings)
+        open_ended = settings.top_k == 0 and settings.typical_p >= 1 and not self.is_greedy
+        self._cuts_top_p = open_ended and settings.top_p < 1 and not self._needs_all
+        self._cuts_min_p_alone = open_ended and settings.top_p >= 1 and settings.min_p > 0
         self._choosing = choosing_chain(settings, self.seed, top_p=not self._cuts_top_p)
         self._grammar = Grammar.of(settings, vocab)
-        self._bias_ids = np.fromiter(bias, dtype=np.int64, count=len(bias))
+        self._bias_ids = np.fromiter(bias, dtype=np.intp, count=len(bias))
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
         self._recent: deque[int] = deque(maxlen=last_n if has_penalties(settings) else 0)
-        self._candidates = Candidates()
-        self._width = _FIRST_WIDTH
+        self.candidates = Candidates()
+        self._watches_recent = has_penalties(settings) and (
+            self._cuts_top_p or _raises_logits(settings)
+        )
+        self._first_rank = _first_rank(settings, adjusted=self._adjusting.length > 0)
         for token in prompt:
             self._note(int(token))
 
@@ -129,54 +132,47 @@ class Sampler:
     # ---- one draw
 
     def _draw(self, logits: Logits, *, constrained: bool) -> int:
-        peak = float(logits.max())
-        if not math.isfinite(peak):
+        peaks = Peaks(logits, self._first_rank)
+        if not math.isfinite(peaks.top):
             raise UserError("engine.bad_logits")
-        width = math.inf if self._needs_all() else self._width
-        while True:
-            floor = peak - width
-            found = self._candidates
-            found.fill(logits, floor, self._always(), self._n_vocab * _MOST_OF_VOCABULARY)
-            self._adjust(found, constrained=constrained)
-            keep = self._enough(found, logits, peak)
+        found = self.candidates
+        for floor in self._floors(peaks):
+            found.fill(peaks, floor, self._always())
+            if constrained and self._grammar is not None:
+                self._grammar.restrict(found.native)
+            if self._adjusting.length:
+                self._adjusting.apply(found.native)
+            keep = self._enough(found, peaks)
             if keep is not None:
                 break
-            width *= _WIDEN
-        self._width = self._next_width(found, width)
-        return self._choose(found, keep)
+        if keep:
+            found.truncate(keep)
+        self._choosing.apply(found.native)
+        return found.selected()
 
-    def _needs_all(self) -> bool:
-        """Whether no truncation bounds what can be drawn."""
-        settings = self._settings
-        if self.is_greedy or settings.top_k > 0:
-            return False
-        if settings.typical_p < 1:
-            return True
-        if settings.top_p < 1:
-            # The probabilities that top-p adds up depend on every adjusted logit.
-            return settings.dry_multiplier > 0
-        return settings.min_p <= 0
+    def _floors(self, peaks: Peaks) -> Iterator[float]:
+        """Floors of ever wider windows, up to the whole vocabulary."""
+        if self._needs_all:
+            pass
+        elif self._cuts_top_p:
+            yield from (peaks.top - width for width in _OPEN_WIDTHS)
+        elif self._cuts_min_p_alone:
+            cut = peaks.top + math.log(self._settings.min_p)
+            yield cut
+            yield from (cut - width for width in _OPEN_WIDTHS)
+        else:
+            yield peaks.floor(self._first_rank)
+            yield peaks.floor(self._first_rank * 4)
+        yield -math.inf
 
-    def _always(self) -> npt.NDArray[np.int64] | None:
+    def _always(self) -> Ids | None:
         """Tokens whose logits may rise, or must be known exactly, wherever they stand."""
-        settings = self._settings
-        rises = (
-            settings.repeat_penalty < 1
-            or settings.presence_penalty < 0
-            or settings.frequency_penalty < 0
-        )
-        if (rises or self._cuts_top_p) and self._recent:
-            recent = np.fromiter(self._recent, dtype=np.int64, count=len(self._recent))
-            return np.union1d(recent, self._bias_ids)
-        return self._bias_ids if len(self._bias_ids) else None
+        if not self._watches_recent:
+            return self._bias_ids if len(self._bias_ids) else None
+        recent = np.fromiter(self._recent, dtype=np.intp, count=len(self._recent))
+        return np.union1d(recent, self._bias_ids)
 
-    def _adjust(self, found: Candidates, *, constrained: bool) -> None:
-        if constrained and self._grammar is not None:
-            self._grammar.restrict(found.native)
-        if self._adjusting.length:
-            self._adjusting.apply(found.native)
-
-    def _enough(self, found: Candidates, logits: Logits, peak: float) -> int | None:
+    def _enough(self, found: Candidates, peaks: Peaks) -> int | None:
         """How many candidates to keep (0: all) if nothing outside them can matter, else None.
 
         Everything outside has a logit below the floor and can only have been lowered.
@@ -188,28 +184,44 @@ class Sampler:
                 raise UserError("engine.grammar_dead_end")
             return None
         if self._cuts_top_p:
-            return survivors_of_top_p(found, logits, peak, settings.top_p)
+            return survivors_of_top_p(found, peaks, settings.top_p)
         if found.is_all or (self.is_greedy and top >= floor):
-            return 0
-        only_min_p = settings.min_p > 0 and settings.top_p >= 1 and settings.typical_p >= 1
-        if only_min_p and top + math.log(settings.min_p) >= floor:
             return 0
         if settings.top_k > 0 and np.count_nonzero(adjusted >= floor) >= settings.top_k:
             return 0
+        bounded = settings.min_p > 0 and settings.top_p >= 1 and settings.typical_p >= 1
+        if bounded and top + math.log(settings.min_p) >= floor:
+            return 0
         return None
 
-    def _next_width(self, found: Candidates, width: float) -> float:
-        # A little wider than what this token needed; narrows slowly, so that few draws need a
-        # second pass.
-        if width == math.inf:
-            return self._width
-        needed = self._settings.top_k or 1
-        if len(found) > 4 * needed + 64:
-            return max(1.0, width * 0.95)
-        return width
 
-    def _choose(self, found: Candidates, keep: int) -> int:
-        if keep:
-            found.truncate(keep)
-        self._choosing.apply(found.native)
-        return found.selected()
+def _needs_all(settings: GenerationSettings) -> bool:
+    """Whether no truncation bounds what can be drawn."""
+    if settings.temperature <= 0 and settings.xtc_probability == 0:
+        return False
+    if settings.top_k > 0:
+        return False
+    if settings.typical_p < 1:
+        return True
+    if settings.top_p < 1:
+        # The probabilities that top-p adds up depend on every logit that DRY changes.
+        return settings.dry_multiplier > 0
+    return settings.min_p <= 0
+
+
+def _raises_logits(settings: GenerationSettings) -> bool:
+    return (
+        settings.repeat_penalty < 1
+        or settings.presence_penalty < 0
+        or settings.frequency_penalty < 0
+    )
+
+
+def _first_rank(settings: GenerationSettings, *, adjusted: bool) -> int:
+    """How many tokens the first window holds at least."""
+    if settings.temperature <= 0 and settings.xtc_probability == 0:
+        return _GREEDY_RANK
+    if settings.top_k == 0:
+        return 1
+    # Penalties push some tokens out of the top k, and others move up.
+    return settings.top_k + (settings.top_k // 2 + _GREEDY_RANK if adjusted else 0)

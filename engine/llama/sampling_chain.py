@@ -24,7 +24,7 @@ class Chain:
     def __init__(self) -> None:
         native = api()
         self._native = native
-        self.handle: int = native.llama_sampler_chain_init(
+        self.handle: Any = native.llama_sampler_chain_init(
             native.llama_sampler_chain_default_params()
         )
         self._apply = native.llama_sampler_apply
