@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.documents.messages import ENCODER, REQUEST_DECODER, Done, Failed, Progress
-from engine.errors import Problem, UserError
+from engine.errors import UserError
 from engine.framing import read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -63,11 +63,6 @@ def _serve(request: ReadRequest, replies: BinaryIO) -> Reply:
         )
     except UserError as error:
         return Failed(problem=error.problem)
-    except RecursionError as error:
-        name = os.path.basename(request.path)
-        return Failed(
-            problem=Problem(code="documents.corrupt", params={"name": name}, detail=repr(error))
-        )
     return Done(document=document)
 
 

@@ -7,6 +7,7 @@ through `engine.documents.reader`. Nothing here writes, opens the network or fol
 from __future__ import annotations
 
 import os
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ _READERS = {
     "markdown": ("text", "read_markdown"),
     "csv": ("table", "read_csv"),
     "html": ("html", "read_html"),
+    "docx": ("docx", "read_docx"),
+    "pptx": ("pptx", "read_pptx"),
+    "xlsx": ("xlsx", "read_xlsx"),
+    "epub": ("epub", "read_epub"),
+    "email": ("message", "read_message"),
+    "archive": ("tree", "read_archive"),
 }
 
 
@@ -54,39 +61,63 @@ def read_document(
         UserError: The file cannot be read; the code says why (see `engine.sentences.documents`).
     """
     place = Path(path).expanduser().absolute()
-    # Not Path.is_dir, which raises on a name that no file can have.
-    if os.path.isdir(place):
-        raise UserError("documents.folder", name=place.name)
-    source = open_source(place)
     draft = Draft(
-        source.name, limits=limits, password=password, cancelled=cancelled, progress=progress
+        place.name, limits=limits, password=password, cancelled=cancelled, progress=progress
     )
     try:
-        kind = read_source(source, draft)
-        return Document(
-            id=source.content_hash(),
-            name=source.name,
-            path=str(place),
-            kind=kind,
-            size_bytes=source.size_bytes,
-            mtime_ns=source.mtime_ns,
-            pages=draft.finished_pages(),
-            notes=draft.finished_notes(),
-            outline=tuple(draft.outline),
-        )
+        # Not Path.is_dir, which raises on a name that no file can have.
+        return _read_folder(place, draft) if os.path.isdir(place) else _read_file(place, draft)
     except OSError as error:
         raise as_user_error(error, place) from error
     except MemoryError as error:
-        raise UserError("documents.too_much_memory", name=source.name) from error
+        raise UserError("documents.too_much_memory", name=place.name) from error
+
+
+def _read_file(place: Path, draft: Draft) -> Document:
+    source = open_source(place)
+    kind = read_source(source, draft)
+    return Document(
+        id=source.content_hash(),
+        name=source.name,
+        path=str(place),
+        kind=kind,
+        size_bytes=source.size_bytes,
+        mtime_ns=source.mtime_ns,
+        pages=draft.finished_pages(),
+        notes=draft.finished_notes(),
+        outline=tuple(draft.outline),
+    )
+
+
+def _read_folder(place: Path, draft: Draft) -> Document:
+    from engine.documents.formats.tree import read_folder
+
+    content_hash, size_bytes, mtime_ns = read_folder(place, draft)
+    return Document(
+        id=content_hash,
+        name=place.name,
+        path=str(place),
+        kind="folder",
+        size_bytes=size_bytes,
+        mtime_ns=mtime_ns,
+        pages=draft.finished_pages(),
+        notes=draft.finished_notes(),
+        outline=tuple(draft.outline),
+    )
 
 
 def read_source(source: Source, draft: Draft) -> str:
     """Read `source` into `draft` by the reader of its format; return the kind."""
     kind = detect_kind(source)
-    if kind not in _READERS:
-        raise UserError("documents.unsupported", name=source.name, format=kind)
     if name_promises_other(source.name, kind):
         draft.note("documents.note_wrong_extension", kind=kind)
     module, function = _READERS[kind]
-    getattr(import_module(f"engine.documents.formats.{module}"), function)(source, draft)
+    reader = getattr(import_module(f"engine.documents.formats.{module}"), function)
+    try:
+        reader(source, draft)
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        detail = "".join(traceback.format_exception(error))
+        raise UserError("documents.corrupt", name=source.name, detail=detail) from error
     return kind

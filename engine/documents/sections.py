@@ -37,6 +37,7 @@ class SectionWriter:
         self._heading = ""
         self._in_force = ""
         self._titles: list[tuple[str, int]] = []
+        self._in_list = False
 
     def heading(self, level: int, title: str) -> None:
         """Begin a section. Level 1 is the outermost."""
@@ -58,6 +59,15 @@ class SectionWriter:
                 self.end_page()
             self._append(piece)
 
+    def list_item(self, line: str) -> None:
+        """Add an item; items that follow one another make one list."""
+        if self._in_list and self._blocks and self._size + len(line) <= PAGE_CHARS:
+            self._blocks[-1] += f"\n{line}"
+            self._size += len(line) + 1
+        else:
+            self.block(line)
+            self._in_list = True
+
     def end_page(self) -> None:
         """Write what was gathered as a page; nothing when there is nothing."""
         if not self._blocks:
@@ -73,6 +83,7 @@ class SectionWriter:
         return len(self._blocks) > len(self._titles)
 
     def _append(self, block: str) -> None:
+        self._in_list = False
         self._blocks.append(block)
         self._size += len(block) + 2
 

@@ -62,5 +62,9 @@ class TablePager:
         if lines:
             yield first, last, self._table(lines)
 
+    def header_only(self) -> str:
+        """The table without a row."""
+        return self._table([])
+
     def _table(self, lines: list[str]) -> str:
         return "\n".join([table_row(self._header, self._width), rule(self._width), *lines])

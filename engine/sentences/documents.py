@@ -21,9 +21,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} is not a file that can be read, but a device or a pipe.",
         "Choose a file.",
     ),
-    "documents.folder": (
-        "{name} is a folder.",
-        "Choose the files in it that you want to ask about.",
+    "documents.nothing_to_read": (
+        "There is no text file in {name} that is not left out by its ignore rules.",
+        "Add the files that you want to ask about one by one.",
+    ),
+    "documents.too_many_files": (
+        "{name} holds more than {limit:,} files.",
+        "Add a folder further down, or only the files you need.",
+    ),
+    "documents.unpacks_too_big": (
+        "{name} unpacks to {size}, and archives are read up to {limit}.",
+        "Unpack it yourself and add only the part you need.",
     ),
     "documents.empty": (
         "{name} is empty.",
@@ -108,6 +116,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "documents.note_attachments": (
         "{count:,} files attached to {name} were not read.",
         "Save them and add them as documents of their own.",
+    ),
+    "documents.note_formulas": (
+        "Some cells of {name} hold formulas that were never computed; the formulas were read.",
+        "Open it in a spreadsheet program and save it, to have their results.",
+    ),
+    "documents.note_unread_files": (
+        "{count:,} files in {name} are no text and were not read: {names}.",
+        "Add those that are documents on their own.",
+    ),
+    "documents.note_ignored_files": (
+        "{count:,} files in {name} were left out by its ignore rules.",
+        "Add one that you need on its own.",
     ),
     "documents.note_encoding": (
         "{name} does not say how its text is encoded; it was read as {encoding}.",

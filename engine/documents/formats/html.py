@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from engine.documents.source import Source
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)")
+# In XHTML any element may close itself; to HTML such a title would run to the end of the page.
+_SELF_CLOSED = re.compile(
+    r"<(title|script|style|a|p|div|span|i|b|em|td|th|li)(\s[^<>]{0,500})?/>", re.IGNORECASE
+)
 _XML_ENCODING = re.compile(r"\A(\s*<\?xml[^>]*?)\s+encoding\s*=\s*[\"'][^\"']*[\"']")
 _SKIPPED = frozenset(
     {"head", "script", "style", "template", "noscript", "svg", "math", "object", "embed"}
@@ -42,9 +47,7 @@ def read_html(source: Source, draft: Draft) -> None:
     Raises:
         UserError: Too big, or no text in it.
     """
-    data = source.read_bytes(draft.limits.text_file_bytes)
-    declared = _META_CHARSET.search(data[:4096])
-    text = decode_text(data, draft, declared=declared[1].decode("ascii") if declared else "")
+    text = decode_html(source.read_bytes(draft.limits.text_file_bytes), draft)
     draft.step(0, 0)
     sections = SectionWriter(draft)
     add_html(text, sections, draft)
@@ -53,13 +56,20 @@ def read_html(source: Source, draft: Draft) -> None:
         raise UserError("documents.no_text", name=source.name)
 
 
+def decode_html(data: bytes, draft: Draft) -> str:
+    """HTML as text, by the encoding that it declares where it is not UTF-8."""
+    declared = _META_CHARSET.search(data[:4096]) or _XML_CHARSET.search(data[:200])
+    return decode_text(data, draft, declared=declared[1].decode("ascii") if declared else "")
+
+
 def add_html(text: str, sections: SectionWriter, draft: Draft) -> None:
     """Add the visible text of HTML to `sections`."""
     parser = etree.HTMLParser(
         no_network=True, remove_comments=True, remove_pis=True, huge_tree=False
     )
     try:
-        root = etree.fromstring(_XML_ENCODING.sub(r"\1", text), parser)
+        text = _SELF_CLOSED.sub(r"<\1\2></\1>", _XML_ENCODING.sub(r"\1", text))
+        root = etree.fromstring(text, parser)
     except (etree.XMLSyntaxError, ValueError):
         root = None
     if root is None:

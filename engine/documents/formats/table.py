@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.documents.formats.text import load_text
 from engine.documents.sections import PAGE_CHARS
-from engine.documents.tables import TablePager, markdown_table
+from engine.documents.tables import TablePager
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_csv(source: Source, draft: Draft) -> None:
     except csv.Error as error:
         raise UserError("documents.corrupt", name=source.name, detail=repr(error)) from error
     if not draft.pages:
-        draft.add_page(markdown_table([header]), label="1", mark="rows")
+        draft.add_page(pager.header_only(), label="1", mark="rows")
 
 
 def _numbered(rows: Iterator[list[str]], draft: Draft) -> Iterator[tuple[int, list[str]]]:
