@@ -27,6 +27,7 @@ _MAX_DIMENSIONS = 4
 _MAX_NAME_BYTES = 65_535
 _KEPT_TEXT_BYTES = 1024**2
 _KEPT_NUMBERS = 4096
+_PEEKED_KEYS = 16
 _ALIGNMENT = 32
 _VERSIONS = (2, 3)
 
@@ -123,6 +124,19 @@ def read_gguf(path: Path) -> GgufFile:
             raise UserError("models.unreadable", path=str(path), detail=str(error)) from error
 
 
+def peek_architecture(path: Path) -> str:
+    """The architecture of a file, found among its first keys; empty when it is not there.
+
+    Raises:
+        UserError: As `read_gguf`.
+    """
+    with open_regular(path) as (file, file_bytes):
+        try:
+            return _Parser(path, file, file_bytes).peek("general.architecture", _PEEKED_KEYS)
+        except OSError as error:
+            raise UserError("models.unreadable", path=str(path), detail=str(error)) from error
+
+
 class _Parser:
     """One pass over a header. Reads ahead in chunks; `_at` is the position."""
 
@@ -155,6 +169,16 @@ class _Parser:
             tensors=tensors,
             data_offset_bytes=-(-self._at // alignment) * alignment,
         )
+
+    def peek(self, key: str, keys: int) -> str:
+        self._version()
+        self._number(_U64)
+        for _ in range(min(keys, self._number(_U64))):
+            self._read_pair()
+            value = self._values.get(key)
+            if value is not None:
+                return value if isinstance(value, str) else ""
+        return ""
 
     def _version(self) -> int:
         self._need(8)
@@ -222,16 +246,11 @@ class _Parser:
         return Tensor(name, shape, kind, offset, size_bytes)
 
     def _scalar(self, kind: int) -> int | float | bool:
-        value: int | float | bool = self._number_type(kind).unpack(self._take(kind))[0]
+        number = self._number_type(kind)
+        self._need(number.size)
+        value: int | float | bool = number.unpack_from(self._data, self._at)[0]
+        self._at += number.size
         return value
-
-    def _take(self, kind: int) -> bytes:
-        size_bytes = _NUMBERS[kind].size
-        self._need(size_bytes)
-        taken = bytes(self._data[self._at : self._at + size_bytes])
-        self._at += size_bytes
-        # Any byte but 0 is true, for struct and for llama.cpp.
-        return taken
 
     def _number(self, number: struct.Struct) -> int:
         self._need(number.size)
