@@ -36,7 +36,7 @@ from engine.planning.protocol import (
     decode_answer,
     encode,
 )
-from engine.worker.client import _environment as worker_environment
+from engine.planning.surroundings import environment
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class _Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=worker_environment({}),
+            env=environment(),
         )
         self._threads = [
             threading.Thread(target=target, name=f"planner-{name}", daemon=True)

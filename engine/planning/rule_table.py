@@ -14,8 +14,11 @@ _CUDA = ("CUDA", "ROCm", "MUSA")
 _CUDA_KV_TYPES = frozenset(("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"))
 _CUDA_HEAD_SIZES = frozenset((40, 64, 72, 80, 96, 112, 128, 256))
 _DEFAULT_FA_PAIRS = (("q4_0", "q4_0"), ("q8_0", "q8_0"), ("f16", "f16"), ("bf16", "bf16"))
-_LARGEST_SHARE = 64
+# llama.cpp divides in single precision; past this a boundary could cut a head in two.
+_LARGEST_SHARE = 1024
+_SMALL_SHARE = 64
 _MAX_DEVICES = 16
+_GATED_Q = frozenset(("qwen3next", "qwen35", "qwen35moe"))
 
 
 # ---- tensor split
@@ -66,9 +69,33 @@ def _tensor_shares(case: Case) -> bool:
     return case.tensor and bool(shares) and max(shares) > _LARGEST_SHARE
 
 
-def _tensor_zero_share(case: Case) -> bool:
+def _small_shares(case: Case) -> Change:
     shares = case.settings.tensor_split
-    return case.tensor and any(shares) and 0 in shares[: len(case.devices)]
+    scaled = tuple(round(share * _SMALL_SHARE / max(shares)) for share in shares)
+    return {"tensor_split": scaled}
+
+
+def _zero_share(case: Case) -> Params | None:
+    shares = case.settings.tensor_split[: len(case.devices)]
+    for share, device in zip(shares, case.devices, strict=False):
+        if case.settings.split_mode != "none" and any(shares) and not share:
+            return {"device": device.description or device.name}
+    return None
+
+
+def _tensor_one_kv_head(case: Case) -> bool:
+    # A single K head cannot be cut, and the graph then mixes whole and divided heads.
+    several = case.tensor and len(case.devices) > 1 and case.attends
+    return several and 1 in case.model.kv_heads
+
+
+def _tensor_gated_remote(case: Case) -> Params | None:
+    # Slices of the gated Q lie outside the buffer that the RPC server checks them against.
+    remote = [device for device in case.devices if device.kind == "rpc"]
+    if case.tensor and len(case.devices) > 1 and remote:
+        architecture = case.model.architecture
+        return {"architecture": architecture} if architecture in _GATED_Q else None
+    return None
 
 
 def _tensor_kv_off_gpu(case: Case) -> bool:
@@ -296,8 +323,9 @@ RULES: tuple[Rule, ...] = (
     Rule("rules.tensor_flash", "no", "flash_attn", _tensor_flash, _flash_auto),
     Rule("rules.tensor_kv_type", "no", "type_k", _tensor_kv_type, _q8),
     Rule("rules.tensor_head_size", "no", "split_mode", _tensor_head_size, _layer_split),
-    Rule("rules.tensor_shares", "no", "tensor_split", _tensor_shares, _even),
-    Rule("rules.tensor_zero_share", "no", "tensor_split", _tensor_zero_share, _even),
+    Rule("rules.tensor_shares", "no", "tensor_split", _tensor_shares, _small_shares),
+    Rule("rules.tensor_one_kv_head", "no", "split_mode", _tensor_one_kv_head, _layer_split),
+    Rule("rules.tensor_gated_remote", "no", "split_mode", _tensor_gated_remote, _layer_split),
     Rule(
         "rules.tensor_kv_off_gpu",
         "no",
@@ -355,6 +383,7 @@ RULES: tuple[Rule, ...] = (
         _small_batch_on_several,
         lambda case: {"n_batch": min(65_536, 4 * case.settings.n_ubatch)},
     ),
+    Rule("rules.zero_share", "note", "tensor_split", _zero_share, _even),
     Rule("rules.tensor_one_device", "note", "split_mode", _tensor_one_device, _layer_split),
     Rule("rules.tensor_untested", "note", "split_mode", _tensor_untested, _layer_split),
     Rule("rules.grok_flash", "note", "flash_attn", _grok_flash, _flash_auto),

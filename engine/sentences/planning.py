@@ -25,13 +25,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
         _LAYER,
     ),
     "rules.tensor_shares": (
-        "Shares of a tensor split must be small whole numbers, at most 64; others can divide a "
-        "head and abort the engine.",
-        "Divide evenly, or use a ratio such as 3,2.",
+        "Shares of a tensor split must be small whole numbers; past 1,024 a boundary can cut a "
+        "head in two and abort the engine.",
+        "Use a ratio such as 3,2.",
     ),
-    "rules.tensor_zero_share": (
-        "In a tensor split every device needs a share.",
-        "Divide evenly, or leave the device out of the list.",
+    "rules.tensor_one_kv_head": (
+        "This model has a single K and V head, which cannot be divided between devices.",
+        _LAYER,
+    ),
+    "rules.tensor_gated_remote": (
+        "Remote devices cannot take their part of {architecture} models in a tensor split: the "
+        "node would crash.",
+        _LAYER,
+    ),
+    "rules.zero_share": (
+        "{device} has a share of 0 and holds no layers.",
+        "Leave it out of the device list, or divide evenly.",
     ),
     "rules.tensor_kv_off_gpu": (
         "A tensor split keeps the KV cache on the devices.",
@@ -74,10 +83,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rules.context_unknown": (
         "The file does not say what context the model was trained for.",
         "Choose a context, for example 8,192.",
-    ),
-    "rules.recurrent_split": (
-        "llama.cpp cannot divide the state of this model between these devices.",
-        _LAYER,
     ),
     # ---- rules: what runs with something left behind
     "rules.cuda_kv_on_cpu": (
@@ -258,6 +263,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "node.port_taken": (
         "{address} is in use or cannot be opened: {reason}",
         "Choose another port with --port.",
+    ),
+    "node.lost": (
+        "The engine ended because the node at {address} no longer answers.",
+        "Start `leadline node` there again, or leave it out of the device list.",
+    ),
+    "node.failed": (
+        "The engine ended because a node broke off: {address}.",
+        "Look at what the node says, then restart the engine.",
     ),
     "node.no_device": (
         "There is no device named {name} on this machine.",

@@ -1,0 +1,59 @@
+"""RPC server processes on loopback: started, waited for, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+
+from engine.errors import UserError
+from engine.planning.surroundings import environment
+
+LOOPBACK = "127.0.0.1"
+_START_S = 20.0
+_POLL_S = 0.05
+
+
+def start_server(device: str, *, threads: int) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start one RPC server on a free loopback port, and wait until it listens.
+
+    Raises:
+        UserError: ``node.not_built`` when it ends before.
+    """
+    port = free_port()
+    command = [sys.executable, "-P", "-m", "engine.remote.serve", str(port), str(threads), device]
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 0.2):
+            return f"{LOOPBACK}:{port}", server
+        time.sleep(_POLL_S)
+    stop_server(server)
+    raise UserError("node.not_built", detail=f"status {server.returncode}")
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """End a server: it leaves when its stdin closes."""
+    if server.stdin is not None:
+        server.stdin.close()
+    try:
+        server.wait(2.0)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
