@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
     from app.store.writer import Writer
 
 _COLUMNS = "id, chat_id, parent_id, role, state, created_us, stats, problem, text, thinking"
-_BRANCH = """
-WITH RECURSIVE branch (id, depth) AS (
-    SELECT ?, 0
+# Sorted by the caller: a sort in SQLite would carry the long texts along.
+_BRANCH = f"""
+WITH RECURSIVE branch (id) AS (
+    SELECT ?
     UNION ALL
-    SELECT parent_id, depth + 1 FROM messages JOIN branch USING (id) WHERE parent_id IS NOT NULL
+    SELECT parent_id FROM messages JOIN branch USING (id) WHERE parent_id IS NOT NULL
 )
+SELECT {_COLUMNS} FROM messages WHERE id IN branch
 """
 
 
@@ -45,11 +48,10 @@ def read_branch(connection: sqlite3.Connection, chat_id: int, leaf_id: int) -> t
     """The messages from the first one down to a leaf."""
     siblings = children_in(connection, chat_id)
     records = records_in(connection, chat_id)
-    columns = ", ".join(f"messages.{column}" for column in _COLUMNS.split(", "))
-    query = f"{_BRANCH} SELECT {columns} FROM branch JOIN messages USING (id) ORDER BY depth DESC"
     return tuple(
         _message_from(row, siblings.get(row[2], ()), records.get(row[0], ()))
-        for row in connection.execute(query, (leaf_id,))
+        # A message is always younger than its parent, and ids grow with time.
+        for row in sorted(connection.execute(_BRANCH, (leaf_id,)), key=itemgetter(0))
     )
 
 

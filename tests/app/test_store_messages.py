@@ -272,11 +272,12 @@ def test_two_thousand_messages_open_at_once(store: ChatStore) -> None:
         parent_id = added.value.id
     store.flush(60)
     store.messages.contents(chat_id)
+    # Time of this thread alone, so that a busy machine does not decide.
     took_s = []
     for _ in range(5):
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         contents = store.messages.contents(chat_id)
-        took_s.append(time.perf_counter() - began_s)
+        took_s.append(time.thread_time() - began_s)
     assert contents is not None
     assert len(contents.messages) == 2000
     assert contents.messages[-1].text.startswith("1999 ")
