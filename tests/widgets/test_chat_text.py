@@ -85,6 +85,18 @@ def test_a_paragraph_without_end_is_cut() -> None:
     assert "".join(chunk.source.replace(" ", "") for chunk in chunker.closed) == "word" * 3000
 
 
+@pytest.mark.parametrize("step", [1, 7, 30_000])
+def test_an_endless_line_is_cut_the_same_way_however_it_comes(step: int) -> None:
+    line = "".join(f"w{n}" + " " * (n % 3 == 0) for n in range(6000)) + "x" * 9000
+    chunker = Chunker()
+    for start in range(0, len(line), step):
+        chunker.feed(line[start : start + step])
+    chunker.finish()
+    assert chunker.closed == chunks_of(line)
+    assert max(len(chunk.source) for chunk in chunker.closed) <= MAX_FLOW_CHARS
+    assert "".join(chunk.source for chunk in chunker.closed) == line
+
+
 def test_a_long_table_repeats_its_head_for_parsing_and_shows_it_once() -> None:
     rows = "\n".join(f"| {n} | {n * n} |" for n in range(100))
     leaves = [

@@ -33,9 +33,11 @@ class Body(BodyCanvas):
 
     Signals:
         link_clicked: Target of a link or citation that was pressed. Nothing is opened here.
+        dragged_to: A selection is being drawn to this global position.
     """
 
     link_clicked = Signal(str)
+    dragged_to = Signal(QPoint)
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class Body(BodyCanvas):
             self._bar_grab = (view, event.position().x())
             self.update()
         elif self._dragging and self._selection is not None:
+            self.dragged_to.emit(event.globalPosition().toPoint())
             place = self.place_at(event.position())
             if place is not None and place != self._selection.cursor:
                 self._selection.cursor = place

@@ -74,13 +74,10 @@ class Chunker:
 
     def feed(self, text: str) -> None:
         """Append text; chunks that it completes move to `closed`."""
-        head, newline, rest = (self._partial + text).rpartition("\n")
-        self._partial = rest
-        if newline:
-            for line in head.split("\n"):
-                self._take(line)
-        if len(self._partial) > MAX_FLOW_CHARS and not self._fence and not self._math:
-            self._split_long_line()
+        *lines, rest = (self._partial + text).split("\n")
+        for line in lines:
+            self._take(self._cut(line))
+        self._partial = self._cut(rest)
 
     def finish(self) -> None:
         """No more text will come: close the tail."""
@@ -278,11 +275,14 @@ class Chunker:
         self._blank, self._inner_fence, self._first = False, "", True
         self._table_head = []
 
-    def _split_long_line(self) -> None:
-        cut = self._partial.rfind(" ", MAX_FLOW_CHARS // 2) + 1 or len(self._partial)
-        self._take(self._partial[:cut])
-        self._close()
-        self._partial = self._partial[cut:]
+    def _cut(self, line: str) -> str:
+        """Close what is too long of an endless line; what is left of it comes back."""
+        while len(line) > MAX_FLOW_CHARS and not self._fence and not self._math:
+            cut = line.rfind(" ", MAX_FLOW_CHARS // 2, MAX_FLOW_CHARS) + 1 or MAX_FLOW_CHARS
+            self._take(line[:cut])
+            self._close()
+            line = line[cut:]
+        return line
 
     def _flow_chunk(self, source: str, *, last: bool = False) -> Chunk:
         if self._shape == "table":

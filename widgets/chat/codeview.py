@@ -89,7 +89,7 @@ class CodeView(LeafView):
         option.setWrapMode(QTextOption.WrapMode.NoWrap)
         option.setTabStopDistance(4 * 7.25)
         for text in lines:
-            layout = QTextLayout(text[:_MAX_LINE_UNITS], self._font)
+            layout = QTextLayout(_shown_line(text), self._font)
             layout.setCacheEnabled(True)
             layout.setTextOption(option)
             self._break(layout)
@@ -271,3 +271,11 @@ class CodeView(LeafView):
         """Height of the line of a position."""
         index = max(0, bisect_right(self._starts, position) - 1)
         return self.text_top + index * LINE_PX
+
+
+def _shown_line(text: str) -> str:
+    """A line as it is painted: an endless one is cut, and says so; copying has all of it."""
+    if len(text) <= _MAX_LINE_UNITS:
+        return text
+    rest = len(text) - _MAX_LINE_UNITS
+    return f"{text[:_MAX_LINE_UNITS]} … {rest:,} more characters, Copy has them"

@@ -285,7 +285,7 @@ class Footer(QWidget):
             x = self.width() - sum(_width(widget) for widget in row) + 8
         for widget in row:
             width = _width(widget)
-            widget.setGeometry(x, y + (ROW_PX - 24) // 2, width, 24)
+            widget.setGeometry(x, y + (ROW_PX - 26) // 2, width, 26)
             x += width
 
 

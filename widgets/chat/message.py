@@ -226,6 +226,7 @@ class MessageWidget(QWidget):
             self.edit_box.show()
             self.body.hide()
             self.edit_box.input.setFocus()
+            self._show_actions()
             self.height_changed.emit()
 
     def end_edit(self) -> None:
@@ -236,6 +237,7 @@ class MessageWidget(QWidget):
             self.edit_box = None
             self.body.show()
             self.body.setFocus()
+            self._show_actions()
             self.height_changed.emit()
 
     @property
@@ -276,7 +278,7 @@ class MessageWidget(QWidget):
 
     def _show_actions(self) -> None:
         shown = self._hovered or self._focused or (self._is_last and self._is_reply)
-        self.footer.set_actions_shown(shown)
+        self.footer.set_actions_shown(shown and self.edit_box is None)
 
     # Geometry
 
@@ -358,7 +360,7 @@ class MessageWidget(QWidget):
             painter.drawRoundedRect(self._bubble.adjusted(0.5, 0.5, -0.5, -0.5), 12, 12)
         if self.view.documents:
             self._paint_documents(painter)
-        if self._focused:
+        if self._focused and self.edit_box is None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(colors.accent))
             x = self.width() - 2.0 if not self._is_reply else 0.0

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
@@ -135,6 +135,7 @@ class MessageColumn(QAbstractScrollArea):
             lambda record: self.record_action_requested.emit(id_, record)
         )
         widget.link_clicked.connect(self.link_clicked)
+        widget.body.dragged_to.connect(self._on_dragged)
         widget.height_changed.connect(self._arrange_later)
         widget.forget_text(item.view.text)
         if item.progress is not None and item.view.state == "streaming":
@@ -294,6 +295,14 @@ class MessageColumn(QAbstractScrollArea):
         away = self.verticalScrollBar().maximum() - value
         self._sticks = away <= _STICKY_PX
         self.arrange()
+
+    def _on_dragged(self, at: QPoint) -> None:
+        """A selection drawn beyond the edge brings more into sight."""
+        y = self.viewport().mapFromGlobal(at).y()
+        bar = self.verticalScrollBar()
+        over = min(0, y) + max(0, y - self.viewport().height())
+        if over:
+            bar.setValue(bar.value() + over // 2)
 
     def jump_to_latest(self) -> None:
         """Go to the end and stay there."""

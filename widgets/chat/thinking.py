@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from widgets.chat.typeset import Typesetter
 
-HEAD_PX: Final = 24
+HEAD_PX: Final = 26
 _INDENT_PX: Final = 14
 _GAP_PX: Final = 4
 
