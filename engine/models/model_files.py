@@ -43,15 +43,6 @@ def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         raise UserError("models.unreadable", path=str(path), detail=str(error)) from error
 
 
-def is_gguf(path: Path) -> bool:
-    """Whether a file begins like a GGUF file."""
-    try:
-        with open_regular(path):
-            return True
-    except UserError:
-        return False
-
-
 def split_place(name: str) -> tuple[str, int, int] | None:
     """Stem, number from 1 and count of a split model's part; None for a whole file."""
     found = _SPLIT.fullmatch(name)

@@ -61,8 +61,4 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The model has {count} parts and {path} is missing.",
         "Download all parts into one folder.",
     ),
-    "models.folder_unreadable": (
-        "The folder {path} cannot be read.",
-        "Check that it exists and that you may read it.",
-    ),
 }
