@@ -61,8 +61,4 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The stored settings were written by a newer Leadline.",
         "What this version knows is used. A copy of the file was kept as {path}.",
     ),
-    "stores.settings_not_saved": (
-        "The settings could not be saved to {path}.",
-        "Make sure that the disk has room and that you may write there.",
-    ),
 }
