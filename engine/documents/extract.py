@@ -120,4 +120,6 @@ def read_source(source: Source, draft: Draft) -> str:
     except Exception as error:
         detail = "".join(traceback.format_exception(error))
         raise UserError("documents.corrupt", name=source.name, detail=detail) from error
+    if not any(page.text for page in draft.pages):
+        raise UserError("documents.no_text", name=source.name)
     return kind

@@ -16,7 +16,6 @@ from lxml import etree
 from engine.documents.archive import open_archive, parse_xml
 from engine.documents.sections import SectionWriter
 from engine.documents.tables import markdown_table
-from engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ def read_docx(source: Source, draft: Draft) -> None:
     """Read a Word document into sections.
 
     Raises:
-        UserError: Damaged, too big, or without text.
+        UserError: Damaged or too big.
     """
     with open_archive(source, draft):
         pass
@@ -70,8 +69,6 @@ def read_docx(source: Source, draft: Draft) -> None:
     images = sum(1 for _ in document.element.body.iter(_BLIP))
     if images:
         draft.note("documents.note_images", count=images)
-    if not draft.pages:
-        raise UserError("documents.no_text", name=source.name)
 
 
 class _Styles:

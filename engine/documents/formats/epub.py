@@ -44,8 +44,6 @@ def read_epub(source: Source, draft: Draft) -> None:
                 missing += 1
     if missing:
         draft.note("documents.note_damaged_pages", count=missing, pages=len(chapters))
-    if not draft.pages:
-        raise UserError("documents.no_text", name=source.name)
 
 
 def _spine(archive: Archive, book: str) -> Iterator[str]:

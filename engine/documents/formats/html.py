@@ -14,7 +14,6 @@ from lxml import etree
 from engine.documents.encoding import decode_text
 from engine.documents.sections import SectionWriter
 from engine.documents.tables import markdown_table
-from engine.errors import UserError
 
 if TYPE_CHECKING:
     from engine.documents.draft import Draft
@@ -45,15 +44,13 @@ def read_html(source: Source, draft: Draft) -> None:
     """Read a page of HTML into sections.
 
     Raises:
-        UserError: Too big, or no text in it.
+        UserError: Too big.
     """
     text = decode_html(source.read_bytes(draft.limits.text_file_bytes), draft)
     draft.step(0, 0)
     sections = SectionWriter(draft)
     add_html(text, sections, draft)
     sections.end_page()
-    if not draft.pages:
-        raise UserError("documents.no_text", name=source.name)
 
 
 def decode_html(data: bytes, draft: Draft) -> str:

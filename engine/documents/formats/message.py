@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from engine.documents.encoding import decode_text
 from engine.documents.formats.html import add_html
 from engine.documents.sections import SectionWriter
-from engine.errors import UserError
 
 if TYPE_CHECKING:
     from email.message import EmailMessage, MIMEPart
@@ -24,7 +23,7 @@ def read_message(source: Source, draft: Draft) -> None:
     """Read a message: its plain text where it has one, else its HTML.
 
     Raises:
-        UserError: Too big, or nothing to read in it.
+        UserError: Too big.
     """
     data = source.read_bytes(draft.limits.text_file_bytes)
     message = email.message_from_bytes(data, policy=email.policy.default)
@@ -36,8 +35,6 @@ def read_message(source: Source, draft: Draft) -> None:
         lines.append(f"Attachments: {', '.join(attachments)}")
         draft.note("documents.note_attachments", count=len(attachments))
     body = message.get_body(("plain", "html"))
-    if not lines and body is None:
-        raise UserError("documents.no_text", name=source.name)
     sections.block("\n".join(lines))
     if body is not None:
         _add_body(body, sections, draft)

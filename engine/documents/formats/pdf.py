@@ -91,8 +91,6 @@ def _judge(draft: Draft, count: int, *, pictured: int, unread: int) -> None:
         raise UserError("documents.corrupt", name=draft.name, detail="no page could be loaded")
     if pictured * 2 > count:
         raise UserError("documents.scanned", name=draft.name, pictured=pictured, pages=count)
-    if not any(page.text for page in draft.pages):
-        raise UserError("documents.no_text", name=draft.name)
     if pictured:
         draft.note("documents.note_pictured_pages", count=pictured, pages=count)
     if unread:

@@ -12,7 +12,6 @@ from pptx.text.text import TextFrame
 
 from engine.documents.archive import open_archive, parse_xml
 from engine.documents.tables import markdown_table
-from engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +31,7 @@ def read_pptx(source: Source, draft: Draft) -> None:
     """Read a presentation.
 
     Raises:
-        UserError: Damaged, too big, or without text.
+        UserError: Damaged or too big.
     """
     with open_archive(source, draft):
         pass
@@ -52,8 +51,6 @@ def read_pptx(source: Source, draft: Draft) -> None:
         draft.add_outline(title, len(draft.pages), 0)
     if images:
         draft.note("documents.note_images", count=images)
-    if not any(page.text for page in draft.pages):
-        raise UserError("documents.no_text", name=source.name)
 
 
 def _flat(shapes: Iterable[BaseShape]) -> Iterator[BaseShape]:

@@ -12,7 +12,6 @@ import openpyxl
 from engine.documents.archive import Archive, open_archive
 from engine.documents.sections import PAGE_CHARS
 from engine.documents.tables import TablePager
-from engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ def read_xlsx(source: Source, draft: Draft) -> None:
     """Read all sheets, hidden ones too.
 
     Raises:
-        UserError: Damaged, too big, or without text.
+        UserError: Damaged or too big.
     """
     with open_archive(source, draft) as archive:
         has_formulas = _has_formulas(archive)
@@ -48,8 +47,6 @@ def read_xlsx(source: Source, draft: Draft) -> None:
             _read_sheet(sheet, twin, draft)
     if pictured:
         draft.note("documents.note_images", count=pictured)
-    if not draft.pages:
-        raise UserError("documents.no_text", name=source.name)
 
 
 def _read_sheet(sheet: ReadOnlyWorksheet, twin: ReadOnlyWorksheet | None, draft: Draft) -> None:
