@@ -29,14 +29,20 @@ class MiniBar(QWidget):
     def __init__(self, device: DeviceView) -> None:
         super().__init__()
         self._device = device
+        self._words = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(device.name)
-        used = self.tr("{used} of {total}").format(
+        self.set_device(device)
+
+    def set_device(self, device: DeviceView) -> None:
+        """Show a device at once."""
+        self._device = device
+        self._words = self.tr("{used} of {total}").format(
             used=gib(device.planned_bytes, unit=False), total=gib(device.total_bytes)
         )
-        self.setAccessibleDescription(used)
-        self.setToolTip(f"{device.name} · {used}")
-        self._words = used
+        self.setAccessibleName(device.name)
+        self.setAccessibleDescription(self._words)
+        self.setToolTip(f"{device.name} · {self._words}")
+        self.update()
 
     def sizeHint(self) -> QSize:
         """The size it would like."""
@@ -119,13 +125,13 @@ class EngineStrip(QFrame):
         if shown == self._shown:
             return
         self._shown = shown
-        for bar in self._bars:
-            self._row.removeWidget(bar)
-            bar.hide()
-            bar.deleteLater()
-        self._bars = [MiniBar(device) for device in shown]
-        for bar in self._bars:
-            self._row.addWidget(bar, 1)
+        while len(self._bars) < len(shown):
+            self._bars.append(MiniBar(shown[len(self._bars)]))
+            self._row.addWidget(self._bars[-1], 1)
+        for bar, device in zip(self._bars, shown, strict=False):
+            bar.set_device(device)
+        for at, bar in enumerate(self._bars):
+            bar.setVisible(at < len(shown))
 
     def append_speed(self, sample: SpeedSample) -> None:
         """Take the newest reading for the next tick."""

@@ -86,6 +86,7 @@ class MainWindow(QMainWindow):
         self._app_settings = AppSettings()
         self._layout = WindowLayout()
         self._is_narrow = False
+        self._was_shown = False
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self.setCentralWidget(self._arranged())
         self.toasts = Toasts(self.pages)
@@ -275,6 +276,9 @@ class MainWindow(QMainWindow):
         self.sidebar.setVisible(self._layout.sidebar_shown and not self._is_narrow)
         self.engine.setVisible(self._layout.engine_shown and not self._is_narrow)
         self._show_strip()
+        self._apply_widths()
+
+    def _apply_widths(self) -> None:
         sides = self._layout.sidebar_px, self._layout.engine_px
         self._splitter.setSizes([sides[0], max(360, self.width() - sum(sides)), sides[1]])
 
@@ -313,6 +317,10 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         """Begin when it can be seen."""
         super().showEvent(event)
+        if not self._was_shown:
+            # Before the first show the splitter has no width to divide.
+            self._was_shown = True
+            self._apply_widths()
         self.tick.set_visible(True)
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -67,6 +67,8 @@ class SpeedPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.setAccessibleName(self.tr("Speed over the last minute"))
         self.setFixedHeight(62)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setAutoFillBackground(False)
+        self.setStyleSheet("background: transparent")
         self._samples: deque[SpeedSample] = deque(maxlen=_KEPT_SAMPLES)
         self._is_new = False
         plot = self.getPlotItem()

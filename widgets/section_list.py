@@ -187,11 +187,13 @@ class SectionList(QListView):
 
     Signals:
         opened: The id of an item that was clicked or entered.
+        confirmed: The id of an item that was entered or double-clicked.
         delete_pressed: The id of the item on which Delete was pressed.
         menu_wanted: (id, global position) for a context menu.
     """
 
     opened = Signal(str)
+    confirmed = Signal(str)
     delete_pressed = Signal(str)
     menu_wanted = Signal(str, object)
 
@@ -219,6 +221,7 @@ class SectionList(QListView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._on_menu)
         self.clicked.connect(self._on_clicked)
+        self.doubleClicked.connect(self._on_double_clicked)
 
     def set_rows(self, rows: Sequence[ListRow]) -> None:
         """Show other rows, keeping the chosen item and the place scrolled to."""
@@ -242,6 +245,10 @@ class SectionList(QListView):
         index = self.currentIndex()
         return self.rows.row_at(index.row()).id if index.isValid() else ""
 
+    def content_height(self) -> int:
+        """Pixels that all rows need without scrolling."""
+        return sum(self.sizeHintForRow(at) for at in range(self.rows.rowCount())) + 2
+
     def rename(self, ident: str) -> None:
         """Open the editor on an item."""
         index = self.rows.index_of(ident)
@@ -254,6 +261,7 @@ class SectionList(QListView):
         chosen = self.current_id()
         if chosen and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit(chosen)
+            self.confirmed.emit(chosen)
         elif chosen and event.key() == Qt.Key.Key_Delete:
             self.delete_pressed.emit(chosen)
         else:
@@ -263,6 +271,11 @@ class SectionList(QListView):
         each = self.rows.row_at(index.row())
         if not each.is_heading and each.is_enabled:
             self.opened.emit(each.id)
+
+    def _on_double_clicked(self, index: QModelIndex) -> None:
+        each = self.rows.row_at(index.row())
+        if not each.is_heading and each.is_enabled:
+            self.confirmed.emit(each.id)
 
     def _on_menu(self, where: Any) -> None:  # noqa: ANN401
         index = self.indexAt(where)

@@ -231,7 +231,10 @@ def _follow(app: QApplication) -> None:
         dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
     else:
         dark = _theme.mode is Mode.DARK
-    _theme.tokens = DARK if dark else LIGHT
+    tokens = DARK if dark else LIGHT
+    if _theme.tokens is tokens and app.styleSheet():
+        return
+    _theme.tokens = tokens
     app.setPalette(_palette(_theme.tokens))
     app.setFont(font("body"))
     app.setStyleSheet(style_sheet(_theme.tokens))

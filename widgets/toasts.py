@@ -80,6 +80,13 @@ class Toast(QFrame):
         self._clock.timeout.connect(lambda: self.gone.emit(view.id))
         self.start()
 
+    def height_for(self, width_px: int) -> int:
+        """The height its words need at a width."""
+        self.ensurePolished()
+        layout = self.layout()
+        needed = layout.totalHeightForWidth(width_px) if layout is not None else 0
+        return max(needed, self.minimumSizeHint().height())
+
     def start(self) -> None:
         """Let the clock run (again)."""
         if self.view.stay_s > 0:
@@ -162,10 +169,8 @@ class Toasts(QWidget):
         if not self._shown:
             return
         width = min(self._width, self._host.width() - 2 * theme.SPACE.l)
-        self._rows.activate()
-        height = self._rows.heightForWidth(width)
-        if height < 0:
-            height = self.sizeHint().height()
+        height = sum(toast.height_for(width) for toast in self._shown.values())
+        height += theme.SPACE.s * (len(self._shown) - 1)
         left = (self._host.width() - width) // 2
         self.setGeometry(left, self._host.height() - height - self._foot, width, height)
         self.raise_()

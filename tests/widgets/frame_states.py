@@ -63,7 +63,6 @@ LIVE = (
         power_w=248,
         temperature_c=61,
         pcie="PCIe 4.0 ×8",  # noqa: RUF001
-        busy_history=tuple(60 + 25 * sin(at / 3) for at in range(40)),
     ),
     DeviceLiveView(
         id=GPU_1.id,
@@ -71,8 +70,7 @@ LIVE = (
         busy_percent=69,
         power_w=241,
         temperature_c=64,
-        note="other programs 2.1 GiB",
-        busy_history=tuple(None if at == 20 else 55 + 30 * sin(at / 4) for at in range(40)),
+        note="others 2.1 GiB",
     ),
 )
 PLAN = DevicePlanView(
@@ -138,6 +136,12 @@ def ready(pane: EnginePane) -> None:
     pane.set_models(MODELS)
     pane.set_settings(SETTINGS, SETTINGS)
     pane.set_plan(PLAN)
+    for at in range(60):
+        pane.set_live(
+            tuple(
+                replace(each, busy_percent=60 + 20 * sin(at / 4 + n)) for n, each in enumerate(LIVE)
+            )
+        )
     pane.set_live(LIVE)
     pane.set_hints(
         SettingHints(max_n_ctx=98_304, n_ctx_train=131_072, can_split=True, can_fit=True)
@@ -250,7 +254,7 @@ def cpu_loading(pane: EnginePane) -> None:
             "predicted 0.4 GiB",
         )
     )
-    pane.set_live((DeviceLiveView(id="ram", busy_percent=88, busy_history=(10, 20, 80, 85, 88)),))
+    pane.set_live((DeviceLiveView(id="ram", busy_percent=88),))
     pane.set_settings(None, EngineSettings(model_path=MODELS[0].path))
     pane.set_hints(SettingHints(n_ctx_train=8192, max_n_ctx=None))
 

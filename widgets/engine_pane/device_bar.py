@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -13,12 +13,14 @@ from widgets.engine_pane.viewdata import DeviceLiveView, DeviceView
 from widgets.figures import UNKNOWN, exact_bytes, gib, whole
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QPaintEvent
+    from PySide6.QtGui import QMouseEvent, QPaintEvent
 
 BAR_HEIGHT_PX: Final = 18
 _HEADING_PX: Final = 20
 _SUBLINE_PX: Final = 18
-_SPARK_WIDTH_PX: Final = 44
+_SPARK_WIDTH_PX: Final = 56
+_SPARK_LEAST_PX: Final = 24
+_PULL_PX: Final = 12
 
 Part = tuple[str, str, int]
 
@@ -80,15 +82,22 @@ def _paint_overflow(painter: QPainter, area: QRectF, device: DeviceView, total: 
 class DeviceBar(QWidget):
     """Paints one device. Repaints when a plan arrives; live figures wait for the tick.
 
-    Owned by `DevicePlan`; main thread; emits nothing.
+    Owned by `DevicePlan`; main thread.
+
+    Signals:
+        pulled: -1 or 1 when it is dragged past its upper or lower neighbour.
     """
+
+    pulled = Signal(int)
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.setObjectName(name)
         self._device = DeviceView(id="", name="")
         self._live: DeviceLiveView | None = None
+        self._history: tuple[float | None, ...] = ()
         self._pending = False
+        self._held = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     @property
@@ -104,10 +113,10 @@ class DeviceBar(QWidget):
             self.updateGeometry()
             self.update()
 
-    def set_live(self, live: DeviceLiveView | None) -> None:
-        """Show live figures; called from the repaint tick."""
-        if live != self._live:
-            self._live = live
+    def set_live(self, live: DeviceLiveView | None, history: tuple[float | None, ...] = ()) -> None:
+        """Show live figures and how busy it has been; called from the repaint tick."""
+        if (live, history) != (self._live, self._history):
+            self._live, self._history = live, history
             self._describe()
             self.update()
 
@@ -125,8 +134,29 @@ class DeviceBar(QWidget):
         if not self._device.is_on:
             painter.setOpacity(0.5)
         self._paint_heading(painter)
-        paint_bar(painter, QRectF(0, _HEADING_PX, self.width(), BAR_HEIGHT_PX), self._device)
+        area = QRectF(0, _HEADING_PX, self.width(), BAR_HEIGHT_PX)
+        paint_bar(painter, area, self._device)
         self._paint_subline(painter)
+        if self.hasFocus():
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(theme.color("accent"), 1.6))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(area.adjusted(0.8, 0.8, -0.8, -0.8), 5, 5)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold."""
+        self._held = event.button() is Qt.MouseButton.LeftButton
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Follow the pointer."""
+        y = event.position().y()
+        if self._held and not -_PULL_PX <= y <= self.height() + _PULL_PX:
+            self._held = False
+            self.pulled.emit(-1 if y < 0 else 1)
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        """Let go."""
+        self._held = False
 
     def shown_used_bytes(self) -> int | None:
         """The figure in the heading: the plan's, or what telemetry reads when there is none."""
@@ -176,9 +206,8 @@ class DeviceBar(QWidget):
         area = QRectF(0, top + 3, self.width(), _SUBLINE_PX - 3)
         painter.setFont(theme.font("label"))
         painter.setPen(theme.color("bad" if self._device.is_lost else "dim"))
-        history = self._live.busy_history if self._live else ()
-        room = area.width() - (_SPARK_WIDTH_PX + 8 if len(history) > 1 else 0)
-        x = 0.0
+        history = self._history
+        room, x = area.width(), 0.0
         for text in self.subline():
             width = painter.fontMetrics().horizontalAdvance(text)
             if x + width > room:
@@ -187,12 +216,9 @@ class DeviceBar(QWidget):
                 QRectF(x, area.top(), width + 1, area.height()), Qt.AlignmentFlag.AlignVCenter, text
             )
             x += width + theme.SPACE.m
-        if len(history) > 1:
-            _paint_spark(
-                painter,
-                QRectF(area.right() - _SPARK_WIDTH_PX, area.top() + 2, _SPARK_WIDTH_PX, 10),
-                history,
-            )
+        spark = min(_SPARK_WIDTH_PX, room - x)
+        if len(history) > 1 and spark >= _SPARK_LEAST_PX:
+            _paint_spark(painter, QRectF(area.right() - spark, area.top() + 2, spark, 10), history)
 
     def subline(self) -> list[str]:
         """The live figures in words; what is unknown is left out."""

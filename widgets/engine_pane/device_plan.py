@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
@@ -16,6 +17,8 @@ from widgets.parts import SectionHeading, column, icon_button, label
 
 if TYPE_CHECKING:
     from widgets.tick import RepaintTick
+
+_KEPT_BUSY: Final = 120
 
 
 class DevicePlan(QWidget):
@@ -37,6 +40,7 @@ class DevicePlan(QWidget):
         self._view = DevicePlanView()
         self._live: dict[str, DeviceLiveView] = {}
         self._live_is_new = False
+        self._busy: dict[str, deque[float | None]] = {}
         self._bars: list[DeviceBar] = []
         self._heading = SectionHeading(self.tr("Memory plan"), "device_plan_heading")
         self.more = icon_button("more", "device_plan_menu", self.tr("Devices"))
@@ -71,6 +75,9 @@ class DevicePlan(QWidget):
     def set_live(self, live: tuple[DeviceLiveView, ...]) -> None:
         """Keep the newest figures of telemetry for the next tick."""
         self._live = {each.id: each for each in live}
+        for each in live:
+            history = self._busy.setdefault(each.id, deque(maxlen=_KEPT_BUSY))
+            history.append(each.busy_percent)
         self._live_is_new = True
 
     def plan(self) -> DevicePlanView:
@@ -83,6 +90,7 @@ class DevicePlan(QWidget):
         bar.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         bar.customContextMenuRequested.connect(lambda where, on=bar: self._on_bar_menu(on, where))
+        bar.pulled.connect(lambda by, on=bar: self._move(on, by))
         for keys, step in (("Alt+Up", -1), ("Alt+Down", 1)):
             shortcut = QShortcut(QKeySequence(keys), bar)
             shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
@@ -94,7 +102,8 @@ class DevicePlan(QWidget):
         if self._live_is_new:
             self._live_is_new = False
             for bar in self._bars:
-                bar.set_live(self._live.get(bar.device.id))
+                ident = bar.device.id
+                bar.set_live(self._live.get(ident), tuple(self._busy.get(ident, ())))
 
     def _on_menu(self) -> None:
         menu = QMenu(self)

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QFrame, QStackedWidget, QWidget
 
 from engine.settings import Cost, EngineSettings, GenerationSettings, cost_of
-from widgets import theme
+from widgets import icons, theme
 from widgets.engine_pane.apply_bar import ApplyBar
 from widgets.engine_pane.device_plan import DevicePlan
 from widgets.engine_pane.model_card import ModelCard
@@ -33,9 +33,10 @@ from widgets.engine_pane.viewdata import (
 from widgets.parts import ScrollColumn, SectionHeading, button, column, label, row
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QVBoxLayout
+    from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
     from widgets.plots import SpeedSample
+    from widgets.settings.hints import ValueHint
     from widgets.tick import RepaintTick
 
 
@@ -88,6 +89,7 @@ class EnginePane(QFrame):
         self._edited = EngineSettings()
         self._apply_view = ApplyView()
         self._hints = SettingHints()
+        self._shown_hints: dict[str, ValueHint] = {}
         self._rules: tuple[RuleView, ...] = ()
         self.card = ModelCard()
         self.picker = ModelPicker(self)
@@ -245,6 +247,9 @@ class EnginePane(QFrame):
 
     def _show_hints(self) -> None:
         hints = hints_for(self._hints, self.plan.plan())
+        if hints == self._shown_hints:
+            return
+        self._shown_hints = hints
         self.quick.set_hints(hints)
         self.page.set_hints(hints)
 
@@ -253,6 +258,7 @@ class EnginePane(QFrame):
         heading.add(self._fits)
         more = row()
         everything = button(self.tr("All settings"), "settings_all", "quiet")
+        icons.bind(everything, "settings")
         everything.clicked.connect(lambda: self.show_all_settings())
         more.addWidget(everything)
         more.addStretch(1)
@@ -266,11 +272,19 @@ class EnginePane(QFrame):
         self._stack.addWidget(ScrollColumn(inner, "engine_scroll"))
         self._stack.addWidget(self.page)
         edge = theme.SPACE.l
-        whole = column(theme.SPACE.m, (edge, theme.SPACE.m, edge - theme.SPACE.s, theme.SPACE.m))
-        whole.addWidget(self.card)
+        # The scroll bar stands in the margin, so that everything ends at one edge.
+        bar = theme.SPACE.s
+        whole = column(theme.SPACE.m, (edge, theme.SPACE.m, edge - bar, theme.SPACE.m))
+        whole.addLayout(_inset(self.card, bar))
         whole.addWidget(self._stack, 1)
-        whole.addWidget(self.apply_bar)
+        whole.addLayout(_inset(self.apply_bar, bar))
         return whole
+
+
+def _inset(widget: QWidget, right_px: int) -> QHBoxLayout:
+    line = row(0, (0, 0, right_px, 0))
+    line.addWidget(widget)
+    return line
 
 
 class _FitLinks(QWidget):

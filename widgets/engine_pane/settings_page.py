@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton, QStackedWidget, QWidget
 from engine.settings import EngineSettings, GenerationSettings
 from widgets import theme
 from widgets.parts import button, column, icon_button, label, row
-from widgets.settings.form import SettingsForm
+from widgets.settings.later_form import LaterForm
 
 if TYPE_CHECKING:
     from widgets.settings.hints import ValueHint
@@ -34,8 +34,8 @@ class SettingsPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("settings_page")
-        self.engine = SettingsForm(EngineSettings(), leave_out=frozenset({"model_path"}))
-        self.generation = SettingsForm(GenerationSettings())
+        self.engine = LaterForm(EngineSettings(), leave_out=frozenset({"model_path"}))
+        self.generation = LaterForm(GenerationSettings())
         self.engine.edited.connect(self.engine_edited)
         self.generation.edited.connect(self.generation_edited)
         self._stack = QStackedWidget()
@@ -44,7 +44,7 @@ class SettingsPage(QWidget):
         back = icon_button("chevron-left", "settings_back", self.tr("Back to the instruments"))
         back.clicked.connect(self.back_requested)
         self._choices = QButtonGroup(self)
-        top = row(theme.SPACE.xs)
+        top = row(theme.SPACE.xs, (0, 0, theme.SPACE.s, 0))
         top.addWidget(back)
         top.addWidget(label(self.tr("Settings"), "title"), 1)
         for at, words in enumerate((self.tr("Engine"), self.tr("Reply"))):
@@ -57,13 +57,13 @@ class SettingsPage(QWidget):
     def show_form(self, at: int) -> None:
         """Show the engine's settings (0) or the reply's (1)."""
         self._choices.button(at).setChecked(True)
+        (self.engine, self.generation)[at].build()
         self._stack.setCurrentIndex(at)
         self.form_shown.emit(at)
 
     def focus_search(self) -> None:
         """Put the caret into the search of the form shown."""
-        form = self.engine if self._stack.currentIndex() == 0 else self.generation
-        form.search.setFocus()
+        (self.engine, self.generation)[self._stack.currentIndex()].build().search.setFocus()
 
     def set_hints(self, hints: dict[str, ValueHint]) -> None:
         """Give the engine form what is known about its settings."""

@@ -143,7 +143,6 @@ class DeviceLiveView:
     Attributes:
         used_bytes: In use by everybody, NVML's or the system's figure.
         app_bytes: This app's own share.
-        busy_history: Utilization of the last minute or so, oldest first; None is a gap.
         note: A short addition, e.g. ``"other programs 2.1 GiB"``.
     """
 
@@ -157,7 +156,6 @@ class DeviceLiveView:
     pcie: str = ""
     pcie_rx_bytes_per_s: float | None = None
     pcie_tx_bytes_per_s: float | None = None
-    busy_history: tuple[float | None, ...] = ()
     note: str = ""
 
 

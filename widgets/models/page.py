@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QMouseEvent, QPainter
 from PySide6.QtWidgets import QFrame, QLineEdit, QMenu, QStyleOptionViewItem
 
@@ -134,7 +134,7 @@ class ModelsPage(QFrame):
         delegate = PageDelegate()
         delegate.load_requested.connect(self.load_requested)
         self.list = ModelList("models_list", self.tr("Models"), delegate)
-        self.list.activated.connect(self._on_activated)
+        self.list.confirmed.connect(self.load_requested)
         self.list.menu_wanted.connect(self._on_menu)
         self._summary = label("", "meta", "dim")
         self._nothing = label("", "body", "dim", wrap=True)
@@ -168,11 +168,6 @@ class ModelsPage(QFrame):
                     "themselves."
                 )
             )
-
-    def _on_activated(self, index: QModelIndex) -> None:
-        each = self.list.rows.row_at(index.row())
-        if each.is_enabled and not each.is_heading:
-            self.load_requested.emit(each.id)
 
     def _on_menu(self, path: str, where: QPoint) -> None:
         menu = QMenu(self)

@@ -9,20 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QStandardItem, QStandardItemModel, QValidator
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QWidget
+from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from engine.settings import Kind
 from widgets import theme
 from widgets.figures import whole
 from widgets.parts import Switch, label, row
+from widgets.settings.controls import NumberSpin, QuietCombo
 from widgets.settings.hints import ValueHint
 from widgets.settings.log_slider import LogSlider
 from widgets.settings.share_slider import ShareSlider
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QWheelEvent
-
     from engine.settings import SettingInfo
 
 
@@ -38,6 +37,8 @@ class FieldEditor(QWidget):
     def __init__(self, info: SettingInfo) -> None:
         super().__init__()
         self.info = info
+        self.setObjectName(f"editor_{info.name}")
+        self.setAccessibleName(info.title)
 
     def set_value(self, value: Any) -> None:  # noqa: ANN401 - a setting's value is of its own kind
         """Show a value without reporting it."""
@@ -66,17 +67,6 @@ class FlagEditor(FieldEditor):
 
     def _on_clicked(self, checked: bool) -> None:
         self.edited.emit(checked)
-
-
-class QuietCombo(QComboBox):
-    """A combo box that leaves the wheel to the page unless it has the focus."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to the page unless focused."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 class ChoiceEditor(FieldEditor):
@@ -118,70 +108,6 @@ class ChoiceEditor(FieldEditor):
 
     def _on_activated(self, at: int) -> None:
         self.edited.emit(self.info.choices[at])
-
-
-class NumberSpin(QDoubleSpinBox):
-    """A number with its unit and its special word; integers are numbers without decimals."""
-
-    def __init__(self, info: SettingInfo) -> None:
-        super().__init__()
-        self._info = info
-        whole_number = info.kind is Kind.INTEGER
-        self.setDecimals(0 if whole_number else 4)
-        self.setRange(
-            info.minimum if info.minimum is not None else -1e15,
-            info.maximum if info.maximum is not None else 1e15,
-        )
-        self.setSingleStep(info.step or (1.0 if whole_number else 0.1))
-        self.setGroupSeparatorShown(True)
-        self.setKeyboardTracking(False)
-        self.setSpecialValueText(info.special)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setFont(theme.font("body"))
-        self.setMinimumWidth(64)
-
-    def textFromValue(self, value: float) -> str:
-        """How a value is written."""
-        if self._info.kind is Kind.INTEGER:
-            return f"{value:,.0f}"
-        return f"{value:,.10g}"
-
-    def valueFromText(self, text: str) -> float:
-        """Read a value back."""
-        try:
-            return float(self._bare(text))
-        except ValueError:
-            return self.value()
-
-    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
-        """Whether a text can become a value."""
-        bare = self._bare(text)
-        if bare in {"", "-", "."} or text == self.specialValueText():
-            return (
-                QValidator.State.Acceptable
-                if bare == text != ""
-                else (QValidator.State.Intermediate),
-                text,
-                pos,
-            )
-        try:
-            value = float(bare)
-        except ValueError:
-            return QValidator.State.Invalid, text, pos
-        inside = self.minimum() <= value <= self.maximum()
-        state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
-        return state, text, pos
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to the page unless focused."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-    def _bare(self, text: str) -> str:
-        return text.removesuffix(self.suffix()).replace(",", "").replace(" ", "")
 
 
 class NumberEditor(FieldEditor):

@@ -90,9 +90,11 @@ class LogSlider(QWidget):
         """Work by keyboard."""
         key = event.key()
         if key in (Qt.Key.Key_Right, Qt.Key.Key_Up):
-            self._choose(self._value * 2 ** (1 / _STOPS_PER_DOUBLING))
+            step = self._value * (2 ** (1 / _STOPS_PER_DOUBLING) - 1)
+            self._choose(self._value + max(step, self._grain))
         elif key in (Qt.Key.Key_Left, Qt.Key.Key_Down):
-            self._choose(self._value * 2 ** (-1 / _STOPS_PER_DOUBLING))
+            step = self._value * (1 - 2 ** (-1 / _STOPS_PER_DOUBLING))
+            self._choose(self._value - max(step, self._grain))
         elif key == Qt.Key.Key_PageUp:
             self._choose(self._value * 2)
         elif key == Qt.Key.Key_PageDown:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 _SEARCH_PAUSE_MS = 120
 
 
+def _keys_words(keys: str) -> str:
+    native = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+    return native.replace("+", " ")
+
+
 class Sidebar(QFrame):
     """The left pane. Lists are given to it; every change of them goes out as a signal.
 
@@ -99,6 +104,7 @@ class Sidebar(QFrame):
         self._chats = {chat.id: chat for chat in chats}
         moment = now or datetime.now().astimezone()
         self.chats.set_rows(chat_rows(chats, moment))
+        self.chats.setMaximumHeight(self.chats.content_height())
         self._no_chats.setVisible(not chats)
         self.chats.choose(self._current)
 
@@ -122,10 +128,7 @@ class Sidebar(QFrame):
         rows = document_rows(documents)
         self.documents.set_rows(rows)
         self.documents.setVisible(bool(rows))
-        height = sum(
-            self.documents.sizeHintForRow(at) for at in range(self.documents.rows.rowCount())
-        )
-        self.documents.setFixedHeight(min(height + 2, 240))
+        self.documents.setFixedHeight(min(self.documents.content_height(), 240))
 
     def show_page(self, key: str) -> None:
         """Mark the page that is shown."""
@@ -147,7 +150,7 @@ class Sidebar(QFrame):
         self.search.setAccessibleName(self.tr("Search chats"))
         self.search.setPlaceholderText(self.tr("Search"))
         self.search.setMinimumHeight(34)
-        self._keys = label("Ctrl K", "meta", "faint")
+        self._keys = label(_keys_words("Ctrl+K"), "meta", "faint")
         inside = row(0, (0, 0, 10, 0))
         inside.addStretch(1)
         inside.addWidget(self._keys)
@@ -159,7 +162,7 @@ class Sidebar(QFrame):
     def _arranged(self) -> QVBoxLayout:
         self.new_chat.setMinimumHeight(34)
         inside = row(0, (10, 0, 10, 0))
-        for words, strong in ((self.tr("New chat"), True), ("Ctrl N", False)):
+        for words, strong in ((self.tr("New chat"), True), (_keys_words("Ctrl+N"), False)):
             part = label(words, "body" if strong else "meta", strong=strong)
             part.setProperty("tone", "on_accent" if strong else "on_accent_dim")
             part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -173,8 +176,9 @@ class Sidebar(QFrame):
         results.setLayout(found)
         plain = column(0)
         plain.addWidget(self._no_chats)
-        plain.addWidget(self.chats, 1)
+        plain.addWidget(self.chats, 1000)
         plain.addWidget(self.documents)
+        plain.addStretch(1)
         lists = QWidget()
         lists.setLayout(plain)
         self._no_chats.setContentsMargins(8, 12, 8, 0)
