@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _IDLE_S: Final = 0.5
+_USUAL_SWITCH_S: Final = sys.getswitchinterval()
+_SWITCH_S: Final = 0.0005
+_LONGEST_REST_S: Final = 0.03
 
 
 class IdleWorker:
@@ -41,6 +46,15 @@ class IdleWorker:
             self._is_closed = True
 
     def _run(self) -> None:
+        # The GUI thread asks for the interpreter many times in a frame. At Python's usual 5 ms it
+        # would wait that long each time while this thread computes.
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            self._work_off()
+        finally:
+            sys.setswitchinterval(_USUAL_SWITCH_S)
+
+    def _work_off(self) -> None:
         while True:
             try:
                 work = self._work.get(timeout=_IDLE_S)
@@ -51,4 +65,7 @@ class IdleWorker:
                         return
                 continue
             if not self._is_closed:
+                started = time.monotonic()
                 work()
+                # At most half of the time is this thread's.
+                time.sleep(min(_LONGEST_REST_S, time.monotonic() - started))

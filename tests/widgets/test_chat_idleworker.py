@@ -1,0 +1,47 @@
+"""The thread behind colours and formulas: in order, gone when idle, back when needed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from widgets.chat.idleworker import IdleWorker
+
+
+def running() -> bool:
+    return any(thread.name == "typeset" for thread in threading.enumerate())
+
+
+def wait_until_gone() -> None:
+    until = time.monotonic() + 3
+    while running() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def test_work_is_done_in_order_and_the_thread_leaves_and_comes_back() -> None:
+    wait_until_gone()
+    usual = sys.getswitchinterval()
+    worker = IdleWorker()
+    assert not running()
+    for turn in range(2):
+        done: list[int] = []
+        last = threading.Event()
+        for n in range(20):
+            worker.submit(lambda n=n, done=done: done.append(n))
+        worker.submit(last.set)
+        assert last.wait(3)
+        assert done == list(range(20)), turn
+        assert sys.getswitchinterval() < usual
+        wait_until_gone()
+        assert not running()
+        assert sys.getswitchinterval() == usual
+
+
+def test_a_closed_worker_takes_nothing() -> None:
+    worker = IdleWorker()
+    worker.close()
+    done: list[int] = []
+    worker.submit(lambda: done.append(1))
+    time.sleep(0.05)
+    assert done == []
