@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,14 @@ from PySide6.QtWidgets import QFileDialog
 
 from engine.errors import UserError
 from engine.models.demo import demo_model_path
-from engine.models.discover import FoundModel, find_models
+from engine.models.discover import discover
+from engine.models.header import read_header
+from engine.models.places import places
 from widgets.engine_pane.viewdata import ModelFileView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from app.notices import Notices
@@ -38,25 +44,35 @@ class ModelsController(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._engine = engine
         self._window = window
         self._settings = settings
         self._notices = notices
         self._hop = hop
-        self._found: tuple[FoundModel, ...] = ()
+        self._views: dict[str, ModelFileView] = {}
         self._loaded_path = ""
+        self._stop = threading.Event()
         self._finder = ThreadPoolExecutor(1, thread_name_prefix="models")
+        self._sources = {
+            "demo": self.tr("Demo"),
+            "recent": self.tr("Recent"),
+            "lmstudio": "LM Studio",
+            "ollama": "Ollama",
+            "huggingface": "Hugging Face",
+            "llama.cpp": "llama.cpp",
+            "folder": self.tr("Your folders"),
+        }
         window.models_page.folder_add_requested.connect(self._on_folder_wanted)
         window.models_page.rescan_requested.connect(self.scan)
         engine.session_changed.connect(self._on_session_changed)
-        self._show()
 
     def scan(self) -> None:
-        """Look for models again, in the background."""
-        folders = [Path(folder) for folder in self._settings.app.model_folders]
-        recent = list(self._settings.recent_models)
-        future = self._finder.submit(find_models, folders, recent)
-        self._hop.when_done(future, self._on_found, self._notices.error)
+        """Look for models again, in the background; they appear as they are found."""
+        self._stop.set()
+        self._stop = threading.Event()
+        self._views = {}
+        folders = self._settings.app.model_folders
+        recent = self._settings.recent_models
+        self._finder.submit(self._look, folders, recent, self._stop)
 
     def say_gone(self, path: str) -> None:
         """The model used last is not there any more."""
@@ -65,11 +81,46 @@ class ModelsController(QObject):
 
     def close(self) -> None:
         """Stop looking; for the end of the app."""
-        self._finder.shutdown(wait=False, cancel_futures=True)
+        self._stop.set()
+        self._finder.shutdown(wait=True, cancel_futures=True)
 
-    def _on_found(self, found: tuple[FoundModel, ...]) -> None:
-        self._found = found
-        self._show()
+    # ---- on the finder's thread
+
+    def _look(
+        self, folders: tuple[str, ...], recent: tuple[Path, ...], stop: threading.Event
+    ) -> None:
+        for source, path, name in _candidates(folders, recent, stop):
+            if stop.is_set():
+                return
+            view = self._view(source, path, name)
+            if view is not None:
+                self._hop.post(lambda view=view: self._add(view, stop))  # type: ignore[misc]
+
+    def _view(self, source: str, path: Path, name: str) -> ModelFileView | None:
+        words = self._sources[source]
+        try:
+            header = read_header(path)
+        except UserError as error:
+            if error.code == "models.not_found":
+                return None
+            return ModelFileView(path=str(path), name=name, source=words, problem=error.message)
+        return ModelFileView(
+            path=str(path),
+            name=name,
+            source=words,
+            size_bytes=header.file_bytes,
+            quantization=header.quantization or "",
+            architecture=header.architecture,
+            n_ctx_train=header.context_length,
+            problem=header.problem.message if header.problem else "",
+        )
+
+    # ---- on the main thread
+
+    def _add(self, view: ModelFileView, stop: threading.Event) -> None:
+        if stop is self._stop:
+            self._views.setdefault(view.path, view)
+            self._show()
 
     def _on_session_changed(self, session: Session) -> None:
         path = session.loaded.settings.model_path if session.loaded else ""
@@ -78,31 +129,11 @@ class ModelsController(QObject):
             self._show()
 
     def _show(self) -> None:
-        views: dict[str, ModelFileView] = {}
-        for model in (*self._demo(), *self._found):
-            path = str(model.path)
-            views.setdefault(path, self._view(model))
-        self._window.set_models(tuple(views.values()))
-
-    def _demo(self) -> tuple[FoundModel, ...]:
-        try:
-            path = demo_model_path()
-        except UserError:
-            return ()
-        known = [model for model in self._found if model.path == path]
-        return tuple(known) or (FoundModel(path=path, name=path.stem, source=self.tr("Demo")),)
-
-    def _view(self, model: FoundModel) -> ModelFileView:
-        return ModelFileView(
-            path=str(model.path),
-            name=model.name,
-            source=model.source,
-            size_bytes=model.size_bytes,
-            quantization=model.quantization,
-            architecture=model.architecture,
-            n_ctx_train=model.n_ctx_train,
-            is_loaded=str(model.path) == self._loaded_path,
-            problem=model.problem.message if model.problem else "",
+        self._window.set_models(
+            tuple(
+                replace(view, is_loaded=view.path == self._loaded_path)
+                for view in self._views.values()
+            )
         )
 
     def _on_folder_wanted(self) -> None:
@@ -113,3 +144,20 @@ class ModelsController(QObject):
             self._window.app_settings_edited.emit(
                 msgspec.structs.replace(settings, model_folders=folders)
             )
+
+
+def _candidates(
+    folders: tuple[str, ...], recent: tuple[Path, ...], stop: threading.Event
+) -> Iterator[tuple[str, Path, str]]:
+    """Source, file and name of everything that may be a model, the nearest first."""
+    try:
+        demo = demo_model_path()
+        yield "demo", demo, demo.stem
+    except UserError:
+        pass
+    for path in recent:
+        yield "recent", path, path.stem
+    for found in discover(places(folders), cancelled=stop):
+        for model in found:
+            name = f"{model.publisher}/{model.name}" if model.publisher else model.name
+            yield model.source, model.path, name

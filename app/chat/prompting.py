@@ -20,10 +20,12 @@ def prompt_for(
     messages: Iterable[Message],
     documents: Sequence[PromptDocument],
     *,
-    draft: str = "",
+    draft: str | None = None,
     prefill_reply: str = "",
 ) -> Prompt:
     """The prompt that answers the last of `messages`, or the draft that would follow them.
+
+    An empty draft counts as a message too: its frame is part of what would be sent.
 
     A reply that failed or was never begun is left out: the model did not say it. A reply that was
     stopped is kept as far as it goes, because the user saw it and answered it.
@@ -33,7 +35,7 @@ def prompt_for(
         for message in messages
         if message.text or message.role == "user"
     ]
-    if draft:
+    if draft is not None:
         turns.append(Turn(role="user", text=draft))
     return Prompt(
         chat_id=str(chat_id or ""),

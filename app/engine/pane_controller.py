@@ -163,7 +163,8 @@ class PaneController(QObject):
     def _show_card(self) -> None:
         session = self._engine.session
         wanted = session.wanted or self._pane.edited()
-        name = session.loaded.model.name if session.loaded else Path(wanted.model_path).stem
+        # The file's name, not the one inside it: that is what people know their models by.
+        name = Path(wanted.model_path).stem
         self._window.set_model(
             pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
         )

@@ -232,7 +232,7 @@ def devices_live(snapshot: Snapshot) -> tuple[DeviceLiveView, ...]:
 def _pcie(gpu: GpuSnapshot) -> str:
     if gpu.pcie_generation is None or gpu.pcie_width is None:
         return ""
-    return f"PCIe {gpu.pcie_generation}.0 ×{gpu.pcie_width}"
+    return f"PCIe {gpu.pcie_generation}.0 ×{gpu.pcie_width}"  # noqa: RUF001  the lane sign
 
 
 def _others(gpu: GpuSnapshot) -> str:

@@ -91,6 +91,7 @@ class Desktop(QObject):
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
         self.chat.open(None)
         self.instruments.start()
+        self.chat_view.focus_composer()
         for problem in (*self.settings.problems, *self.store.problems):
             self.notices.problem(problem)
 
