@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def window(qtbot: QtBot, qapp: QApplication) -> MainWindow:
     theme.apply(qapp, "light")
-    made = MainWindow(QPlainTextEdit())
+    chat = QPlainTextEdit()
+    chat.setObjectName("chat")
+    chat.setAccessibleName("Chat")
+    made = MainWindow(chat)
     qtbot.addWidget(made)
     states.fill_window(made)
     made.resize(1440, 900)
@@ -225,10 +228,8 @@ def test_every_reachable_widget_has_a_name(window: MainWindow) -> None:
     for widget in QApplication.allWidgets():
         inside = widget.window() is window and widget.isVisible()
         if inside and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
-            proxied = widget.objectName() or widget.focusProxy()
-            assert proxied, widget
-            if not isinstance(widget, QPlainTextEdit):
-                assert widget.accessibleName(), widget.objectName()
+            assert widget.objectName() or widget.focusProxy(), widget
+            assert widget.accessibleName(), (widget.objectName(), widget.parent())
 
 
 # ---- messages and dialogs ------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QGuiApplication, QTextCursor
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
 
-from widgets import icons, theme
+from widgets import theme
 from widgets.dialogs.base import Sheet
+from widgets.search_line import SearchLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,12 +33,9 @@ class LogView(Sheet):
         super().__init__(parent, "log_view", self.title())
         self.resize(820, 520)
         self._lines: list[str] = []
-        self.search = QLineEdit()
-        self.search.setObjectName("log_search")
-        self.search.setAccessibleName(self.tr("Show lines with"))
-        self.search.setPlaceholderText(self.tr("Show lines with …"))
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icons.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchLine(
+            "log_search", self.tr("Show lines with"), self.tr("Show lines with …")
+        )
         self.search.textChanged.connect(self._refill)
         self.text = QPlainTextEdit()
         self.text.setObjectName("log_text")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QVBoxLayout
+from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout
 
-from widgets import icons, theme
+from widgets import theme
 from widgets.models.model_list import ModelList
 from widgets.parts import button, column, label, row
+from widgets.search_line import SearchLine
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -36,11 +37,7 @@ class ModelPicker(QFrame):
         self.setObjectName("model_picker")
         self.setAccessibleName(self.tr("Choose a model"))
         self.setProperty("surface", "popup")
-        self.search = QLineEdit()
-        self.search.setObjectName("model_search")
-        self.search.setAccessibleName(self.tr("Search models"))
-        self.search.setPlaceholderText(self.tr("Search models"))
-        self.search.addAction(icons.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchLine("model_search", self.tr("Search models"))
         self.search.textChanged.connect(self._on_search)
         self.search.installEventFilter(self)
         self.models = ModelList("model_picker_list", self.tr("Models"))

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QMouseEvent, QPainter
-from PySide6.QtWidgets import QFrame, QLineEdit, QMenu, QStyleOptionViewItem
+from PySide6.QtWidgets import QFrame, QMenu, QStyleOptionViewItem
 
-from widgets import icons, theme
+from widgets import theme
 from widgets.figures import UNKNOWN, context_length, file_size
 from widgets.models.model_list import ModelList
 from widgets.parts import button, column, frame, hairline, label, row
+from widgets.search_line import SearchLine
 from widgets.section_list import ROW_ROLE, ListRow, RowDelegate
 
 if TYPE_CHECKING:
@@ -124,12 +125,11 @@ class ModelsPage(QFrame):
         self.setAccessibleName(self.tr("Models"))
         self.setProperty("surface", "bg")
         self._models: tuple[ModelFileView, ...] = ()
-        self.search = QLineEdit()
-        self.search.setObjectName("models_search")
-        self.search.setAccessibleName(self.tr("Search models"))
-        self.search.setPlaceholderText(self.tr("Search by name, quantization, architecture"))
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icons.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchLine(
+            "models_search",
+            self.tr("Search models"),
+            self.tr("Search by name, quantization, architecture"),
+        )
         self.search.textChanged.connect(self._show)
         delegate = PageDelegate()
         delegate.load_requested.connect(self.load_requested)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QWidget
 
 from engine.errors import UserError
 from engine.settings import changed, setting_infos, validated
-from widgets import icons, theme
+from widgets import theme
 from widgets.parts import ScrollColumn, SectionHeading, button, column, label, row
+from widgets.search_line import SearchLine
 from widgets.settings.row import SettingRow, cost_words
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ class SettingsForm(QWidget):
         self.setObjectName(f"form_{type(values).__name__}")
         self._rows: dict[str, SettingRow] = {}
         self._sections: list[tuple[QWidget, list[SettingRow]]] = []
-        self.search = QLineEdit()
-        self.search.setObjectName("settings_search")
-        self.search.setAccessibleName(self.tr("Search settings"))
-        self.search.setPlaceholderText(self.tr("Search settings"))
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(icons.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.search = SearchLine("settings_search", self.tr("Search settings"))
         self.search.textChanged.connect(self.show_matching)
         self._nothing = label(self.tr("No setting has these words."), "body", "dim", wrap=True)
         self._nothing.hide()
