@@ -1,0 +1,37 @@
+"""Refuses settings that would fail or abort, before llama.cpp sees them.
+
+The window and the command line show the rules while settings are chosen; this is for settings that
+come another way (a stored profile, a file that changed). It reads the header alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import UserError
+from engine.llama.build_facts import build_facts
+from engine.llama.header import read_header
+from engine.llama.model import checked_parts
+from engine.planning.facts import DeviceFacts
+from engine.planning.rules import check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.llama.devices import Device
+    from engine.settings import EngineSettings
+
+
+def refuse_what_fails(settings: EngineSettings, devices: Sequence[Device]) -> None:
+    """Check the rules against a file and the devices it is to be loaded onto.
+
+    Raises:
+        UserError: The first rule that says no, or a file that cannot be read.
+    """
+    facts = read_header(checked_parts(Path(settings.model_path).expanduser())).facts
+    chosen = [DeviceFacts.of(device.info) for device in devices]
+    build = build_facts(tuple(sorted({device.backend for device in chosen})))
+    for verdict in check(settings, facts, build, chosen):
+        if verdict.severity == "no":
+            raise UserError.of(verdict.problem)

@@ -1,0 +1,156 @@
+"""Compares a plan with what a load really took, and learns from the difference.
+
+The readings come from NVML (through the telemetry of whoever asks) and from the worker's own
+account. `predicted 21.4, got 21.6 GiB` is this module's data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.planning.corrections import Corrections
+    from engine.planning.facts import BuildFacts, DeviceFacts
+    from engine.planning.plan import DevicePlan, Plan
+    from engine.worker.protocol import DeviceMemory
+
+_MIB = 1024 * 1024
+_CLOSE_SHARE = 0.01
+_CLOSE_BYTES = 64 * _MIB
+
+
+class DeviceTruth(msgspec.Struct, frozen=True, kw_only=True):
+    """One device: what was predicted and what it came to.
+
+    Attributes:
+        weights_off_bytes: llama.cpp's account of the weights less the plan's; likewise for the
+            others. None where the worker gave no account of this device.
+        got_bytes: What the card holds more than before the load; None without a reading.
+    """
+
+    name: str
+    id: str
+    predicted_bytes: int
+    got_bytes: int | None = None
+    weights_off_bytes: int | None = None
+    kv_off_bytes: int | None = None
+    compute_off_bytes: int | None = None
+
+    @property
+    def off_bytes(self) -> int | None:
+        """How far the plan was off; positive when more was taken."""
+        return None if self.got_bytes is None else self.got_bytes - self.predicted_bytes
+
+    @property
+    def is_close(self) -> bool | None:
+        """Within 1 % or 64 MiB; None without a reading."""
+        off = self.off_bytes
+        if off is None:
+            return None
+        return abs(off) <= max(_CLOSE_BYTES, self.predicted_bytes * _CLOSE_SHARE)
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan beside what happened.
+
+    Attributes:
+        stage: ``load`` after the load, ``prefill`` after a prompt was read.
+        devices: In the plan's order.
+    """
+
+    stage: str
+    devices: tuple[DeviceTruth, ...]
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """Used bytes of the cards by device id, as NVML tells them."""
+
+    before: dict[str, int] = {}
+    after_load: dict[str, int] = {}
+    after_prefill: dict[str, int] = {}
+
+
+def compared(plan: Plan, memory: Sequence[DeviceMemory], readings: Readings) -> Truth:
+    """A plan beside the worker's account and NVML's readings."""
+    stage = "prefill" if readings.after_prefill else "load"
+    now = readings.after_prefill or readings.after_load
+    accounts = _accounts(memory)
+    whole = next((row for row in memory if row.name.startswith("Meta(")), None)
+    fullest = max((d.weights_bytes + d.kv_bytes for d in plan.devices), default=0)
+    rows = []
+    for device in plan.devices:
+        got = _grown(readings.before, now, device, plan)
+        account = accounts.get(device.name)
+        if account is None and whole and device.weights_bytes + device.kv_bytes == fullest:
+            # A tensor split's account is one row, that of the fullest device.
+            account = whole
+        # What a pool takes comes with the first prompt.
+        predicted = device.needed_bytes - (device.pool_bytes if stage == "load" else 0)
+        rows.append(_row(device, predicted, got, account))
+    return Truth(stage=stage, devices=tuple(rows))
+
+
+def learn(
+    plan: Plan,
+    chosen: Sequence[DeviceFacts],
+    build: BuildFacts,
+    readings: Readings,
+    corrections: Corrections,
+) -> None:
+    """Take in what the cards held beyond llama.cpp's account.
+
+    Args:
+        plan: The plan of the load, made before it.
+        chosen: The devices' facts, for the name of the card.
+        build: The build whose context and pools these are.
+        readings: NVML's figures; without `before` nothing is learned.
+        corrections: Where it is kept.
+    """
+    cards = {device.id: device.uuid or device.id for device in chosen if device.kind == "gpu"}
+    for identity, card in cards.items():
+        before, after = readings.before.get(identity), readings.after_load.get(identity)
+        if before is None or after is None:
+            continue
+        accounted = sum(
+            device.weights_bytes + device.kv_bytes + device.compute_bytes
+            for device in plan.devices
+            if device.id == identity
+        )
+        corrections.learn_runtime(card, build.id, after - before - accounted)
+        later = readings.after_prefill.get(identity)
+        if later is not None:
+            sharing = sum(device.id == identity for device in plan.devices)
+            corrections.learn_pool(card, build.id, (later - after) // sharing)
+
+
+def _accounts(memory: Sequence[DeviceMemory]) -> Mapping[str, DeviceMemory]:
+    return {row.name: row for row in memory}
+
+
+def _grown(
+    before: Mapping[str, int], now: Mapping[str, int], device: DevicePlan, plan: Plan
+) -> int | None:
+    """What a card holds more than before; virtual devices of one card share it by prediction."""
+    if device.id not in before or device.id not in now:
+        return None
+    grown = now[device.id] - before[device.id]
+    on_card = sum(other.needed_bytes for other in plan.devices if other.id == device.id)
+    return round(grown * device.needed_bytes / on_card) if on_card else grown
+
+
+def _row(
+    device: DevicePlan, predicted: int, got: int | None, account: DeviceMemory | None
+) -> DeviceTruth:
+    return DeviceTruth(
+        name=device.name,
+        id=device.id,
+        predicted_bytes=predicted,
+        got_bytes=got,
+        weights_off_bytes=account.weights_bytes - device.weights_bytes if account else None,
+        kv_off_bytes=account.kv_bytes - device.kv_bytes if account else None,
+        compute_off_bytes=account.compute_bytes - device.compute_bytes if account else None,
+    )
