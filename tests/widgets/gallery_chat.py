@@ -14,7 +14,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtCore import QEventLoop, QTimer  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from widgets import theme  # noqa: E402
@@ -115,6 +115,13 @@ pub fn read_slice(tokens: &[Token], n_batch: usize) -> Result<usize, Error> {
 """  # noqa: E501
 
 
+def wait(milliseconds: int) -> None:
+    """Let the window work. `QTest.qWait` would keep the interpreter from its worker thread."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
 def user(text: str, id_: str = "u1", **more: object) -> MessageView:
     return MessageView(id_, "user", text, **more)  # type: ignore[arg-type]
 
@@ -159,7 +166,7 @@ def rich(view: ChatView) -> None:
 
 def rich_top(view: ChatView) -> None:
     rich(view)
-    QTest.qWait(300)
+    wait(300)
     view.transcript.verticalScrollBar().setValue(0)
 
 
@@ -302,7 +309,7 @@ def find(view: ChatView) -> None:
     lease(view)
     view.open_find()
     view.find_bar.input.setText("clause")
-    QTest.qWait(300)
+    wait(300)
 
 
 def drop(view: ChatView) -> None:
@@ -312,7 +319,7 @@ def drop(view: ChatView) -> None:
 
 def editing(view: ChatView) -> None:
     lease(view)
-    QTest.qWait(50)
+    wait(50)
     widget = view.transcript.widget_of("u1")
     if widget is not None:
         widget.begin_edit()
@@ -324,7 +331,7 @@ def thought(view: ChatView) -> None:
     view.set_messages(
         [user("Does it fit?"), reply("It fits.", thinking=text, thinking_seconds=12, stats=stats)]
     )
-    QTest.qWait(50)
+    wait(50)
     widget = view.transcript.widget_of("a1")
     if widget is not None and widget._fold is not None:
         widget._fold.unfold(True)
@@ -358,7 +365,7 @@ def main(folder: Path, names: list[str]) -> None:
                 view.resize(width, height)
                 view.show()
                 STATES[name](view)
-                QTest.qWait(700)
+                wait(700)
                 suffix = "" if width == 842 else f"-{width}"
                 view.grab().save(str(folder / f"chat-{name}{suffix}-{mode}.png"))
                 view.typesetter.close()
