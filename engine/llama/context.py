@@ -124,6 +124,13 @@ class Context:
         """Forget everything in the KV memory."""
         self._native.llama_memory_clear(self._native.llama_get_memory(self.handle), True)
 
+    def cut(self, length: int) -> bool:
+        """Forget everything after `length` tokens; False when this memory cannot."""
+        memory = self._native.llama_get_memory(self.handle)
+        if self._native.llama_memory_seq_pos_max(memory, 0) + 1 < length:
+            return False
+        return bool(self._native.llama_memory_seq_rm(memory, 0, length, -1))
+
     def warm_up(self, token: int) -> None:
         """Touch every weight once, so that the first prompt is as fast as the second."""
         native = self._native

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem, UserError
+from engine.llama.bench import BenchRun
 from engine.llama.context import Context
 from engine.llama.devices import Devices
 from engine.llama.generation import Generation
@@ -14,6 +15,7 @@ from engine.llama.loaded import Loaded
 from engine.llama.measure import PrefillPace, PromptMeasure
 from engine.llama.model import Model
 from engine.llama.outcome import Cancelled, LoadOutcome
+from engine.llama.prefill import SliceControl
 from engine.llama.prompt import PromptLayout
 from engine.llama.reuse import KvLedger
 from engine.llama.templates import chat_template
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from engine.llama.model import LoadProgress
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.protocol import (
+        Bench,
+        BenchResult,
         Delta,
         DeviceInfo,
         Finished,
@@ -216,6 +220,21 @@ class Engine:
         )
         return reply.run(prompt.chat_id)
 
+    def bench(
+        self,
+        command: Bench,
+        *,
+        cancelled: Callable[[], bool],
+        emit: Callable[[PrefillProgress | Delta], None],
+    ) -> BenchResult:
+        """Time prefill and decode; the KV state of all chats is dropped.
+
+        Raises:
+            UserError: It does not fit the context, or a decode failed.
+            Cancelled: It was asked for.
+        """
+        return BenchRun(self._need(), command, cancelled=cancelled, emit=emit).run()
+
     def measure(self, request_id: int, prompt: Prompt, generation: GenerationSettings) -> Measured:
         """What a request would hold; answered on any thread."""
         return self._need().measure.measure(request_id, prompt, generation)
@@ -254,6 +273,7 @@ def _assembled(
         context=context,
         ledger=ledger,
         pace=pace,
+        slices=SliceControl(context.n_batch, context.n_ubatch, on_cpu=not model.devices),
         measure=PromptMeasure(layout, ledger, pace, n_ctx=context.n_ctx),
     )
 

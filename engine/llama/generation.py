@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem, UserError
+from engine.llama.lookup import PromptLookup
 from engine.llama.outcome import Cancelled
+from engine.llama.parameters import OUTPUTS_MAX
 from engine.llama.prefill import Prefill
 from engine.llama.sampling import Sampler
 from engine.llama.speedometer import Beat, Speedometer
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Generation:
-    """One request, from its prompt to its end. Used once, on the engine's main thread."""
+    """One request, from its prompt to its end. Used once, on the engine's main thread.
+
+    Attributes:
+        writing_s: Seconds from the first choice of a token to the last decode.
+    """
 
     def __init__(
         self,
@@ -35,8 +41,18 @@ class Generation:
         cancelled: Callable[[], bool],
         emit: Callable[[PrefillProgress | Delta], None],
         request_id: int,
+        ignores_end: bool = False,
     ) -> None:
         """Check the prompt and build the samplers.
+
+        Args:
+            loaded: The model.
+            prompt: What to read.
+            settings: How to sample.
+            cancelled: Asked between tokens and, on the CPU, within a decode.
+            emit: Given progress and text.
+            request_id: Marks what is emitted.
+            ignores_end: Go on after the token that ends a turn (to measure speed).
 
         Raises:
             UserError: The prompt does not fit, or the settings cannot be used.
@@ -64,11 +80,18 @@ class Generation:
             loaded.context,
             loaded.ledger,
             loaded.pace,
-            on_cpu=loaded.on_cpu,
+            loaded.slices,
             cancelled=cancelled,
             emit=emit,
             request_id=request_id,
         )
+        self._lookup = _lookup(loaded, settings, prompt)
+        self._ignores_end = ignores_end
+        self._overlaps = not loaded.on_cpu
+        self.writing_s = 0.0
+        self._stepped_at = 0.0
+        self._guessed = 0
+        self._hits = 0
         self._position = len(prompt.tokens)
         self._limit = settings.max_tokens or n_ctx
         self._text: list[Run] = []
@@ -95,7 +118,10 @@ class Generation:
         try:
             with loaded.context.abort.watching(self._cancelled):
                 self._prefill.read(self._prompt.tokens, reuse)
+                began = time.perf_counter()
                 reason = self._write()
+                loaded.context.synchronize()
+                self.writing_s = time.perf_counter() - began
         except Cancelled:
             reason = "cancelled"
         except UserError as error:
@@ -112,38 +138,86 @@ class Generation:
         """Sample, decode, show; returns why it is over."""
         loaded, sampler = self._loaded, self._sampler
         context, vocabulary = loaded.context, loaded.vocabulary
+        draft: list[int] = []
+        row = -1
         while True:
-            token = sampler.sample(context.logits())
+            token = sampler.sample(context.logits(row))
             self._note_time()
-            if vocabulary.is_eog(token):
+            ends = vocabulary.is_eog(token) and not self._ignores_end
+            if draft and (ends or token != draft[0]):
+                self._take_back(len(draft))
+                draft = []
+            if ends:
                 return "end"
-            sampler.accept(token)
-            self._written += 1
-            if not loaded.on_cpu and self._position < context.n_ctx:
+            self._accept(token)
+            if draft:
+                # Guessed right: it is in the memory already, and the next row follows it.
+                del draft[0]
+                row += 1
+                self._hits += 1
+                self._show(token)
+            elif self._overlaps and self._position < context.n_ctx:
                 # A GPU computes the next token while the text of this one is worked out.
-                self._decode(token)
+                draft = self._decode(token)
+                row = 0 if draft else -1
                 self._show(token)
             else:
                 self._show(token)
                 if not self._stream.stopped and self._position < context.n_ctx:
-                    self._decode(token)
+                    draft = self._decode(token)
+                    row = 0 if draft else -1
                 elif not self._stream.stopped:
                     return "context_full"
-            if self._stream.stopped:
-                return "stop_string"
-            if self._written >= self._limit:
-                return "max_tokens"
-            if self._cancelled():
-                return "cancelled"
+            reason = self._over()
+            if reason:
+                if draft:
+                    self._take_back(len(draft))
+                return reason
 
-    def _decode(self, token: int) -> None:
+    def _over(self) -> StopReason | None:
+        if self._stream.stopped:
+            return "stop_string"
+        if self._written >= self._limit:
+            return "max_tokens"
+        return "cancelled" if self._cancelled() else None
+
+    def _accept(self, token: int) -> None:
+        self._sampler.accept(token)
+        self._written += 1
+        if self._lookup is not None:
+            self._lookup.note(token)
+
+    def _decode(self, token: int) -> list[int]:
+        """Decode a token, with guesses at what follows it; gives the guesses."""
+        context, ledger = self._loaded.context, self._loaded.ledger
+        draft = self._guess() if self._lookup is not None else []
+        tokens = (token, *draft)
         try:
-            self._loaded.context.decode((token,), self._position)
+            context.decode(tokens, self._position, outputs=len(tokens))
         except (Cancelled, UserError):
-            self._loaded.ledger.note_failed()
+            ledger.note_failed()
             raise
-        self._loaded.ledger.note_decoded((token,))
-        self._position += 1
+        ledger.note_decoded(tokens)
+        self._position += len(tokens)
+        return draft
+
+    def _guess(self) -> list[int]:
+        lookup, now = self._lookup, time.perf_counter()
+        if lookup is None:
+            return []
+        if self._stepped_at:
+            lookup.note_step(self._guessed, self._hits, now - self._stepped_at)
+        room = min(self._loaded.context.n_ctx - self._position, self._limit - self._written)
+        draft = lookup.propose(room - 1)
+        self._stepped_at, self._guessed, self._hits = now, len(draft), 0
+        return draft
+
+    def _take_back(self, count: int) -> None:
+        """Take wrong guesses out of the memory."""
+        if not self._loaded.ledger.rollback(count):
+            self._loaded.ledger.note_failed()
+            raise UserError("engine.rollback_failed")
+        self._position -= count
 
     def _note_time(self) -> None:
         self._last_at = time.perf_counter()
@@ -183,16 +257,29 @@ class Generation:
             prefill_s=self._prefill.seconds,
             decode_s=self._last_at - first if first is not None else 0.0,
             time_to_first_token_s=first - self._began if first is not None else None,
+            drafted_tokens=self._lookup.drafted if self._lookup else 0,
+            accepted_tokens=self._lookup.accepted if self._lookup else 0,
             seed=self._sampler.seed,
         )
+        notices = [problem] if problem else []
+        if self._settings.prompt_lookup and self._lookup is None:
+            notices.append(Problem(code="engine.lookup_unsupported"))
         return Finished(
             request_id=self._request_id,
             stop_reason=reason,
             usage=usage,
             context_used=self._loaded.ledger.used,
             n_ctx=self._loaded.context.n_ctx,
-            notices=(problem,) if problem else (),
+            notices=tuple(notices),
         )
+
+
+def _lookup(loaded: Loaded, settings: GenerationSettings, prompt: LaidOut) -> PromptLookup | None:
+    # Guesses that were wrong have to be taken back, which only caches of attention can do.
+    if not settings.prompt_lookup or loaded.memory_class not in ("attention", "swa"):
+        return None
+    most = min(OUTPUTS_MAX, loaded.context.n_batch) - 1
+    return PromptLookup(prompt.tokens.tolist(), most) if most > 0 else None
 
 
 def _joined(runs: list[Run]) -> list[tuple[str, bool]]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.llama.reuse_memory import memory_class
+
 if TYPE_CHECKING:
     from engine.llama.context import Context
     from engine.llama.measure import PrefillPace, PromptMeasure
     from engine.llama.model import Model
+    from engine.llama.prefill import SliceControl
     from engine.llama.prompt import PromptLayout
     from engine.llama.reuse import KvLedger
     from engine.llama.templates import ChatTemplate
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import EngineSettings
+    from engine.worker.protocol import MemoryClass
 
 
 @dataclass
@@ -28,12 +32,18 @@ class Loaded:
     context: Context
     ledger: KvLedger
     pace: PrefillPace
+    slices: SliceControl
     measure: PromptMeasure
 
     @property
     def on_cpu(self) -> bool:
         """Whether everything is computed on the CPU, where a decode can be aborted."""
         return not self.model.devices
+
+    @property
+    def memory_class(self) -> MemoryClass:
+        """Which kind of memory the context has."""
+        return memory_class(self.model.handle)
 
     def close(self) -> None:
         """Free context and model."""

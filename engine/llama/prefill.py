@@ -23,24 +23,36 @@ _PROGRESS_S = 0.1
 _SMALLEST_CPU = 128
 _SMALLEST_GPU = 32
 _FIRST_GPU = 256
+# A single slice that was held up by something else must not upset the size.
+_STEP = 4
 
 
-def slice_size(context: Context, pace: float | None, *, on_cpu: bool) -> int:
-    """How many tokens to hand over at once.
+class SliceControl:
+    """How many tokens to hand over at once, by how long the last ones took. One per context."""
 
-    Args:
-        context: Gives the sizes of batch and micro-batch.
-        pace: Tokens read per second lately; None when not known yet.
-        on_cpu: A running slice can be aborted, so that it may take longer.
-    """
-    most, micro = context.n_batch, context.n_ubatch
-    if pace is None:
-        return min(most, micro if on_cpu else _FIRST_GPU)
-    wanted = int(pace * _SLICE_S)
-    if wanted >= micro:
-        return min(most, wanted // micro * micro)
-    smallest = min(micro, _SMALLEST_CPU if on_cpu else _SMALLEST_GPU)
-    return max(smallest, wanted // smallest * smallest)
+    def __init__(self, n_batch: int, n_ubatch: int, *, on_cpu: bool) -> None:
+        """Args: sizes of batch and micro-batch; on the CPU a running slice can be aborted."""
+        self._batch = n_batch
+        self._micro = n_ubatch
+        self._smallest = min(n_ubatch, _SMALLEST_CPU if on_cpu else _SMALLEST_GPU)
+        self._wanted = float(n_ubatch if on_cpu else _FIRST_GPU)
+
+    @property
+    def tokens(self) -> int:
+        """Size of the next slice."""
+        wanted = int(self._wanted)
+        if wanted >= self._micro:
+            return min(self._batch, wanted // self._micro * self._micro)
+        return max(self._smallest, wanted // self._smallest * self._smallest)
+
+    def note(self, tokens: int, seconds: float) -> None:
+        """A slice took so long."""
+        if tokens * 2 < self._smallest:
+            # Mostly overhead: says nothing about longer ones.
+            return
+        within = tokens * _SLICE_S / max(seconds, 1e-6)
+        self._wanted = min(max(within, self._wanted / _STEP), self._wanted * _STEP)
+        self._wanted = min(max(self._wanted, self._smallest), self._batch)
 
 
 class Prefill:
@@ -55,8 +67,8 @@ class Prefill:
         context: Context,
         ledger: KvLedger,
         pace: PrefillPace,
+        slices: SliceControl,
         *,
-        on_cpu: bool,
         cancelled: Callable[[], bool],
         emit: Callable[[PrefillProgress], None],
         request_id: int,
@@ -64,7 +76,7 @@ class Prefill:
         self._context = context
         self._ledger = ledger
         self._pace = pace
-        self._on_cpu = on_cpu
+        self._slices = slices
         self._cancelled = cancelled
         self._emit = emit
         self._request_id = request_id
@@ -85,10 +97,7 @@ class Prefill:
             while position < total:
                 if self._cancelled():
                     raise Cancelled
-                size = slice_size(
-                    self._context, self._pace.tokens_per_second(), on_cpu=self._on_cpu
-                )
-                count = self._ledger.slice_tokens(min(size, total - position))
+                count = self._ledger.slice_tokens(min(self._slices.tokens, total - position))
                 self._read_slice(tokens[position : position + count], position, total)
                 position += count
                 self.seconds = time.perf_counter() - began
@@ -106,7 +115,9 @@ class Prefill:
             self._ledger.note_failed()
             raise
         self._ledger.note_decoded(tokens)
-        self._pace.note(len(tokens), time.perf_counter() - began, depth=position)
+        seconds = time.perf_counter() - began
+        self._slices.note(len(tokens), seconds)
+        self._pace.note(len(tokens), seconds, depth=position)
 
     def _tell(self, done: int, total: int, reuse: Reuse) -> None:
         now = time.perf_counter()

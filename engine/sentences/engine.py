@@ -139,6 +139,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "llama.cpp stopped computing with status {status}.",
         "Load the model again. " + _SEE_LOG,
     ),
+    "engine.rollback_failed": (
+        "Wrong guesses of prompt lookup could not be taken back.",
+        "Turn prompt lookup off for this model and ask again.",
+    ),
+    "engine.lookup_unsupported": (
+        "Prompt lookup is off: this model's memory cannot take back wrong guesses.",
+        "",
+    ),
+    "engine.bench_too_long": (
+        "The test needs {tokens} tokens and the context holds {n_ctx}.",
+        "Choose a smaller depth or a longer context.",
+    ),
     "engine.no_logits": (
         "The model gave no result to choose a token from.",
         "Load the model again. " + _SEE_LOG,
