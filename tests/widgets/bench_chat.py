@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import gallery_chat as gallery
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from widgets import theme
@@ -64,7 +63,7 @@ def summary(values: list[float], limit: float) -> str:
 def stream(app: QApplication, view: ChatView, seconds: float, before: int) -> None:
     text = "".join(TOKENS[n % len(TOKENS)] for n in range(before))
     view.set_messages([gallery.user("go"), gallery.reply(text, state="streaming")])
-    QTest.qWait(1500)
+    gallery.wait(1500)
     sent = 0
     started, cpu = time.perf_counter(), time.process_time()
 
@@ -121,7 +120,7 @@ def main(arguments: list[str]) -> None:
     view = ChatView()
     view.resize(900, 900)
     view.show()
-    QTest.qWait(300)
+    gallery.wait(300)
     if arguments[:1] == ["open"]:
         open_many(app, view)
     else:

@@ -351,10 +351,10 @@ def test_a_formula_is_drawn_and_a_broken_one_is_its_source(qtbot: QtBot, view: C
     assert setter.formula(good) is not None
     setter.close()
     view.set_messages([reply("inline $x^2$ and $\\bad{$ end")])
-    QTest.qWait(300)
     widget = view.transcript.widget_of("a")
     assert widget is not None
-    assert widget.body.flow.boxes[0].placed[0].view.pending == {r"\bad{"}
+    (box,) = widget.body.flow.boxes
+    qtbot.waitUntil(lambda: box.placed[0].view.pending == {r"\bad{"}, timeout=5000)
 
 
 def test_colours_are_in_utf16_units() -> None:
