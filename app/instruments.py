@@ -39,6 +39,7 @@ class Instruments(QObject):
         self._engine = engine
         self._rate: float | None = None
         self._rate_at_s = 0.0
+        self._planner_pid: int | None = None
         self._came.connect(self._on_snapshot)
         self.sampler = Sampler(hz=hz, on_snapshot=self._pass_on)
         self._speed_timer = QTimer(self)
@@ -58,6 +59,11 @@ class Instruments(QObject):
         else:
             self.sampler.pause()
 
+    def set_planner_pid(self, pid: int | None) -> None:
+        """The planner's memory is this app's own, not another program's."""
+        self._planner_pid = pid
+        self._follow()
+
     def stop(self) -> None:
         """End the thread; for the end of the app."""
         self._speed_timer.stop()
@@ -74,8 +80,8 @@ class Instruments(QObject):
         self.snapshot_taken.emit(snapshot)
 
     def _follow(self) -> None:
-        pid = self._engine.pid
-        self.sampler.set_own_pids([pid] if pid else [])
+        pids = (self._engine.pid, self._planner_pid)
+        self.sampler.set_own_pids([pid for pid in pids if pid])
         busy = self._engine.session.state in (State.LOADING, State.READING, State.WRITING)
         if busy and not self._speed_timer.isActive():
             self._speed_timer.start()

@@ -98,8 +98,8 @@ class PaneController(QObject):
         """Load these settings; the pane shows them."""
         self._pane.set_settings(None, settings)
         self._show_profiles(settings.model_path)
-        self._engine.load(settings)
         self.edited.emit(settings)
+        self._engine.load(settings)
 
     def apply(self, settings: EngineSettings) -> None:
         """Take over edited settings, unless a reply is being written."""

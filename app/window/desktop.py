@@ -21,6 +21,7 @@ from app.documents.shelf import Shelf
 from app.engine.build_words import build_words
 from app.engine.controller import EngineController
 from app.engine.pane_controller import PaneController
+from app.engine.plan_controller import PlanController
 from app.hop import MainThread
 from app.instruments import Instruments
 from app.models import ModelsController
@@ -151,6 +152,16 @@ class Desktop(QObject):
         )
         self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
 
+        self.planning = PlanController(
+            engine=self.engine,
+            pane=self.pane,
+            window=self.window,
+            instruments=self.instruments,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
+
     def _generation(self) -> GenerationSettings:
         return self.settings.generation
 
@@ -185,6 +196,7 @@ class Desktop(QObject):
         self._closed = True
         self.chat.save_draft()
         self.models.close()
+        self.planning.close()
         self.shelf.close()
         self.instruments.stop()
         self.engine.shutdown()

@@ -1,0 +1,184 @@
+"""From a plan to what the engine pane shows: bars, hints, rules, fixes, predicted against got."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from PySide6.QtCore import QCoreApplication
+
+from engine.planning.rules import check
+from engine.settings import EngineSettings, info_for, problem_with
+from widgets.engine_pane.viewdata import (
+    ChoiceProblem,
+    DevicePlanView,
+    DeviceView,
+    FixView,
+    RuleView,
+    SettingHints,
+    Tone,
+)
+
+if TYPE_CHECKING:
+    from engine.planning.plan import DevicePlan, Fix, Plan, PlanMessage
+    from engine.planning.protocol import Opened
+    from engine.planning.truth import Truth
+    from engine.telemetry.snapshot import Snapshot
+
+_GIB = float(1 << 30)
+_TONES: dict[str, Tone] = {"no": "bad", "slow": "warn", "note": "plain"}
+# Settings whose every value is checked against the rules, so that a bad one shows its reason.
+_CHECKED = ("split_mode", "type_k", "type_v", "flash_attn")
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("PlanViews", text)
+
+
+def plan_view(
+    plan: Plan, snapshot: Snapshot | None, *, learned: tuple[str, str] = ("", "")
+) -> DevicePlanView:
+    """One bar per device of the plan, RAM last; `learned` is predicted against got."""
+    lost = {gpu.pci_id for gpu in snapshot.gpus if gpu.lost} if snapshot else set()
+    kinds = tuple(sorted(plan.kv_kinds.items()))
+    bars = [_bar(device, kinds, is_lost=device.id in lost) for device in plan.devices]
+    bars.append(_bar(plan.host, kinds, is_lost=False))
+    words, tone = _summary(plan, learned[0])
+    return DevicePlanView(
+        devices=tuple(bars),
+        summary=words,
+        summary_tone=tone,
+        summary_detail=learned[1],
+        shares=_shares(plan),
+        is_pending=not plan.is_final,
+    )
+
+
+def _bar(place: DevicePlan, kinds: tuple[tuple[str, int], ...], *, is_lost: bool) -> DeviceView:
+    is_ram = place.kind == "cpu"
+    limit = None if place.total_bytes is None else place.total_bytes - place.reserve_bytes
+    return DeviceView(
+        id="ram" if is_ram else place.id,
+        name=_tr("RAM") if is_ram else place.description or place.name,
+        kind="ram" if is_ram else "rpc" if place.kind == "rpc" else "gpu",
+        total_bytes=place.total_bytes,
+        weights_bytes=place.weights_bytes,
+        kv_bytes=place.kv_bytes,
+        compute_bytes=place.compute_bytes,
+        runtime_bytes=place.runtime_bytes + place.pool_bytes,
+        other_bytes=place.other_bytes,
+        limit_bytes=limit,
+        kv_kinds=kinds if place.kv_bytes else (),
+        is_lost=is_lost,
+        is_what_if=place.imagined,
+    )
+
+
+def _summary(plan: Plan, learned: str) -> tuple[str, Tone]:
+    short = [
+        (place, -(place.left_bytes or 0))
+        for place in (*plan.devices, plan.host)
+        if (place.left_bytes or 0) < 0
+    ]
+    if short:
+        place, missing = max(short, key=lambda pair: pair[1])
+        name = _tr("RAM") if place.kind == "cpu" else place.name
+        words = _tr("{name} short by {gib:.1f} GiB").format(name=name, gib=missing / _GIB)
+        return words, "bad"
+    if learned:
+        return learned, "plain"
+    places = plan.devices or (plan.host,)
+    needed = sum(place.needed_bytes for place in places)
+    return _tr("needs {gib:.1f} GiB").format(gib=needed / _GIB), "plain"
+
+
+def _shares(plan: Plan) -> tuple[int, ...]:
+    """The split that really results, as small whole numbers."""
+    if len(plan.devices) < 2:
+        return ()
+    parts = plan.parts or tuple(float(device.weights_bytes) for device in plan.devices)
+    whole = sum(parts)
+    return tuple(round(16 * part / whole) for part in parts) if whole else ()
+
+
+def truth_words(truth: Truth) -> tuple[str, str]:
+    """Predicted against got, and the tooltip with every device; empty without readings."""
+    known = [device for device in truth.devices if device.got_bytes is not None]
+    if not known:
+        return "", ""
+    predicted = sum(device.predicted_bytes for device in known) / _GIB
+    got = sum(device.got_bytes or 0 for device in known) / _GIB
+    lines = [
+        f"{device.name}: {device.predicted_bytes / _GIB:.2f} → "
+        f"{(device.got_bytes or 0) / _GIB:.2f} GiB"
+        for device in known
+    ]
+    words = _tr("predicted {predicted:.1f}, got {got:.1f} GiB")
+    return words.format(predicted=predicted, got=got), "\n".join(lines)
+
+
+def rule_views(messages: tuple[PlanMessage, ...]) -> tuple[RuleView, ...]:
+    """What the rules say, the gravest first."""
+    return tuple(
+        RuleView(
+            code=message.code,
+            sentence=message.problem.message,
+            tone=_TONES[message.severity],
+            fix=_change_words(message.change) if message.change else "",
+            settings=(message.setting,) if message.setting else (),
+        )
+        for message in messages
+    )
+
+
+def fix_views(fixes: tuple[Fix, ...]) -> tuple[FixView, ...]:
+    """The ladder, best first."""
+    return tuple(
+        FixView(
+            id=str(index),
+            title=fix.label,
+            saved_bytes=fix.saved_bytes,
+            detail="" if fix.fits else _tr("helps, but is not enough alone"),
+        )
+        for index, fix in enumerate(fixes)
+    )
+
+
+def _change_words(change: dict[str, object]) -> str:
+    """What the button of a rule does, e.g. ``V type q8_0``."""
+    words = []
+    for name, value in change.items():
+        title = info_for(EngineSettings, name).title
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
+        words.append(f"{title} {shown}")
+    return " · ".join(words)
+
+
+def hints(plan: Plan | None, opened: Opened | None, edited: EngineSettings) -> SettingHints:
+    """What is known about the settings being edited."""
+    if opened is None:
+        return SettingHints()
+    return SettingHints(
+        max_n_ctx=plan.max_n_ctx if plan else None,
+        n_ctx_train=opened.model.n_ctx_train or None,
+        n_layers=opened.model.n_layer or None,
+        problems=choice_problems(opened, edited),
+        can_split=len(opened.chosen) > 1,
+        can_fit=True,
+    )
+
+
+def choice_problems(opened: Opened, edited: EngineSettings) -> tuple[ChoiceProblem, ...]:
+    """Values that would be refused if they were chosen now, each with its reason."""
+    found = []
+    for name in _CHECKED:
+        for value in info_for(EngineSettings, name).choices:
+            candidate = msgspec.structs.replace(edited, **{name: value})
+            if problem_with(EngineSettings, name, value) is not None:
+                continue
+            for verdict in check(candidate, opened.model, opened.build, opened.chosen):
+                if verdict.severity == "no" and verdict.setting == name:
+                    reason = verdict.problem.message
+                    found.append(ChoiceProblem(setting=name, value=value, reason=reason))
+                    break
+    return tuple(found)
