@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from engine.worker.protocol import Delta, Finished, Measured, Segment
 from widgets.chat.viewdata import LedgerView, SegmentView
@@ -115,17 +115,23 @@ def ledger_view(measured: Measured) -> LedgerView:
 def growing_view(measured: Measured, delta: Delta) -> LedgerView:
     """The same while a reply grows: everything read is cached, the reply joins the chat."""
     grown = max(0, delta.context_used - measured.prompt_tokens)
-    segments = [s for s in measured.segments if s.kind not in ("reply_reserve", "free")]
-    used = [
-        SegmentView(kind=s.kind, label=s.label, tokens=s.tokens, cached=s.tokens) for s in segments
-    ]
-    used.append(SegmentView(kind="chat", label="reply", tokens=grown, cached=grown))
     reserved = sum(s.tokens for s in measured.segments if s.kind == "reply_reserve")
     reserve = max(0, min(reserved - grown, measured.n_ctx - delta.context_used))
-    free = max(0, measured.n_ctx - delta.context_used - reserve)
-    used.append(SegmentView(kind="reply_reserve", label="reply", tokens=reserve))
-    used.append(SegmentView(kind="free", label="free", tokens=free))
-    return LedgerView(segments=tuple(used), n_ctx=measured.n_ctx, used=delta.context_used)
+    left = {
+        "reply_reserve": reserve,
+        "free": max(0, measured.n_ctx - delta.context_used - reserve),
+    }
+    segments = [
+        SegmentView(s.kind, s.label, left[s.kind])
+        if s.kind in left
+        else SegmentView(s.kind, s.label, s.tokens, cached=s.tokens)
+        for s in measured.segments
+    ]
+    words = QCoreApplication.translate("Ledger", "Written")
+    written = SegmentView(kind="chat", label=words, tokens=grown, cached=grown)
+    at = sum(segment.kind not in left for segment in segments)
+    segments.insert(at, written)
+    return LedgerView(segments=tuple(segments), n_ctx=measured.n_ctx, used=delta.context_used)
 
 
 def _segment(segment: Segment) -> SegmentView:

@@ -9,6 +9,7 @@ from widgets.chat.viewdata import MessageView, RecordView
 
 if TYPE_CHECKING:
     from app.store.rows import ChatContents, Message, Record
+    from engine.errors import Problem
 
 
 def messages_of(contents: ChatContents) -> list[MessageView]:
@@ -34,7 +35,8 @@ def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> Messag
         thinking=message.thinking,
         thinking_seconds=reply.thinking_s if reply else None,
         state=message.state,
-        state_text=f"{problem.message} {problem.fix}".strip() if problem else "",
+        # What to do about a dead engine is said once, on its card.
+        state_text=_told(problem, with_fix=message.state == "failed") if problem else "",
         stats=figures.shown(reply),
         version_index=message.version_index,
         version_count=max(1, len(message.versions)),
@@ -55,3 +57,7 @@ def record_view(message: Message, index: int, record: Record) -> RecordView:
         action="Show" if removed else "",
         detail=str(removed),
     )
+
+
+def _told(problem: Problem, *, with_fix: bool) -> str:
+    return f"{problem.message} {problem.fix}".strip() if with_fix else problem.message
