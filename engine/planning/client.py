@@ -154,7 +154,8 @@ class _Running:
         ]
         for thread in self._threads:
             thread.start()
-        threading.Thread(target=self._read, name="planner-read", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="planner-read", daemon=True)
+        self._reader.start()
 
     def put(self, question: Questions) -> bool:
         """Hand over a question; False when the process is over."""
@@ -177,6 +178,9 @@ class _Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        # An answer's receiver may stop the client: it runs on the reader's own thread.
+        if threading.current_thread() is not self._reader:
+            self._reader.join(_STOP_S)
 
     def _write(self) -> None:
         assert self.process.stdin
@@ -188,13 +192,14 @@ class _Running:
 
     def _read_log(self) -> None:
         assert self.process.stderr
-        for line in iter(self.process.stderr.readline, b""):
-            self._log.append(line.decode("utf-8", "replace").rstrip())
+        with self.process.stderr as lines:
+            for line in iter(lines.readline, b""):
+                self._log.append(line.decode("utf-8", "replace").rstrip())
 
     def _read(self) -> None:
         assert self.process.stdout
-        with contextlib.suppress(FramingError, msgspec.DecodeError):
-            while (frame := read_frame(self.process.stdout)) is not None:
+        with self.process.stdout as frames, contextlib.suppress(FramingError, msgspec.DecodeError):
+            while (frame := read_frame(frames)) is not None:
                 self._take(decode_answer(frame))
         self._outbox.put(None)
         status = self.process.wait()
