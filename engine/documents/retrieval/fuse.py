@@ -1,0 +1,30 @@
+"""Reciprocal rank fusion: several rankings made one, without comparing their scores.
+
+Source: Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank
+Learning Methods", SIGIR 2009.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.documents.retrieval.index import Hit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DAMPING = 60
+"""How slowly a place in a ranking loses weight; the paper's value."""
+
+
+def fuse(rankings: Sequence[Sequence[Hit]], damping: int = DAMPING) -> list[Hit]:
+    """One ranking in which a chunk scores the sum of 1 / (damping + rank) over `rankings`."""
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for hit in ranking:
+            scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + 1 / (damping + hit.rank)
+    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        Hit(chunk_id=chunk_id, score=score, rank=rank)
+        for rank, (chunk_id, score) in enumerate(ordered, start=1)
+    ]
