@@ -75,7 +75,7 @@ class ChatController(QObject):
         self._reply: ActiveReply | None = None
         self._queue: list[tuple[int, str]] = []
         engine.reply_event.connect(self._on_reply_event)
-        engine.died.connect(self._on_died)
+        engine.reply_lost.connect(self._on_reply_lost)
         engine.session_changed.connect(lambda _session: self._send_next())
         shelf.changed.connect(lambda _chat_id: self._send_next())
 
@@ -322,7 +322,7 @@ class ChatController(QObject):
                 self._end(reply, reply.fail(event.problem))
                 self.refused.emit(event.problem)
 
-    def _on_died(self, problem: Problem) -> None:
+    def _on_reply_lost(self, problem: Problem) -> None:
         if self._reply is not None:
             self._end(self._reply, self._reply.fail(problem, state="interrupted"))
 

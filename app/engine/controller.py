@@ -52,7 +52,9 @@ class EngineController(QObject):
         measured(Measured), counted(Counted): Answers.
         question_failed(Failed): A measure or count that failed.
         load_failed(Problem): A load that was not cancelled by the user.
-        died(Problem): The worker ended by itself; the reply in progress, if any, is over.
+        died(Problem): The worker ended by itself.
+        reply_lost(Problem): The reply in progress is over without a `Finished` or `Failed`: the
+            worker died or was restarted, or another model is loaded.
         fell_silent(Problem): No sign of life for long; it may recover.
         logged(str): A log line.
     """
@@ -64,6 +66,7 @@ class EngineController(QObject):
     question_failed = Signal(object)
     load_failed = Signal(object)
     died = Signal(object)
+    reply_lost = Signal(object)
     fell_silent = Signal(object)
     logged = Signal(str)
 
@@ -102,9 +105,15 @@ class EngineController(QObject):
     def load(self, settings: EngineSettings) -> None:
         """Load a model, or apply changed settings; starts a worker when there is none."""
         command = Load(request_id=new_request_id(), settings=settings)
-        if self._bridge is None:
-            self._start()
-        self._set(sessions.loading(self._session, command.request_id, settings))
+        if self._bridge is None and not self._start():
+            return
+        before = self._session
+        if before.is_answering:
+            self.cancel()
+        self._set(sessions.loading(before, command.request_id, settings))
+        self._end_reply(before, Problem(code="worker.reloaded"))
+        if self._bridge is not None:
+            self._bridge.client.devices = settings.devices
         if self._session.state is State.STARTING:
             self._pending_load = command
         else:
@@ -128,8 +137,9 @@ class EngineController(QObject):
 
     def restart(self, *, safe: bool = False) -> None:
         """Start again with the last settings, or with cautious ones; also out of a hang."""
-        wanted = self._session.wanted
-        self._set(sessions.died(self._session, None))
+        before, wanted = self._session, self._session.wanted
+        self._set(sessions.died(before, None))
+        self._end_reply(before, Problem(code="worker.hung", params={"phase": before.phase}))
         self._retire(cause="worker.hung")
         if wanted is not None:
             self.load(safe_settings(wanted) if safe else wanted)
@@ -171,7 +181,8 @@ class EngineController(QObject):
 
     # ---- the worker
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Start a worker; False when that is not possible, which has been said then."""
         bridge = WorkerBridge(self, command=self._command, env=self._env)
         bridge.event_arrived.connect(lambda event: self._on_event(bridge, event))
         bridge.ended.connect(lambda ended: self._on_ended(bridge, ended))
@@ -186,7 +197,10 @@ class EngineController(QObject):
         except OSError as error:
             self._bridge = None
             problem = Problem(code="worker.start_failed", params={"reason": str(error)})
+            bridge.deleteLater()
             self._lose(problem)
+            return False
+        return True
 
     def _send(self, command: Load | Eject | Generate | Measure | Count | Forget) -> None:
         if self._bridge is not None:
@@ -254,9 +268,14 @@ class EngineController(QObject):
             self._set(sessions.died(self._session, None))
 
     def _lose(self, problem: Problem) -> None:
-        self._pending_load = None
-        self._set(sessions.died(self._session, problem))
+        before, self._pending_load = self._session, None
+        self._set(sessions.died(before, problem))
+        self._end_reply(before, problem)
         self.died.emit(problem)
+
+    def _end_reply(self, before: Session, problem: Problem) -> None:
+        if before.is_answering:
+            self.reply_lost.emit(problem)
 
     def _set(self, session: Session) -> None:
         if session is self._session:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from app.engine import pane_views
 from app.session import State
 from app.store.settings_file import Profile, model_key
 from engine.models.demo import demo_model_path
 from engine.settings import EngineSettings
+from widgets.dialogs.name import NameDialog
 from widgets.engine_pane.viewdata import ProfilesView
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class PaneController(QObject):
         pane.generation_edited.connect(settings.set_generation)
         pane.device_switched.connect(self._on_device_switched)
         pane.device_order_changed.connect(self._on_device_order)
+        pane.device_add_requested.connect(self._on_device_add)
         pane.profile_chosen.connect(self._on_profile_chosen)
         pane.profile_save_requested.connect(self._on_profile_saved)
         pane.profile_delete_requested.connect(self._on_profile_deleted)
@@ -184,6 +186,22 @@ class PaneController(QObject):
         devices = tuple(order) or ("cpu",)
         changed = msgspec.structs.replace(edited, devices=devices, tensor_split=())
         self.set_edited(changed)
+
+    def _on_device_add(self) -> None:
+        dialog = NameDialog(
+            self._window,
+            self.tr("Add another machine's device"),
+            self.tr("Add"),
+            text=self.tr(
+                "Run `leadline node` there and type the address it shows. Anyone who reaches that "
+                "address can use the device and read what is computed on it: keep it inside a "
+                "network you trust."
+            ),
+            name="127.0.0.1:50052",
+        )
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.named.connect(lambda address: self._on_device_switched(address, on=True))
+        dialog.open()
 
     def _on_device_order(self, ids: tuple[str, ...]) -> None:
         edited = self._pane.edited()

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from engine.llama.templates import ChatTemplate
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import EngineSettings
+    from engine.worker.protocol import LoadPhase
 
-LoadProgress: TypeAlias = "Callable[[str, float, int], bool]"
+LoadProgress: TypeAlias = "Callable[[LoadPhase, float, int], bool]"
 
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _META_BYTES = 1024

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from engine.remote.lost import lost_node
 from engine.worker.codec import GarbledStreamError, Sender, read_event
 from engine.worker.death import WorkerExit
 from engine.worker.protocol import Aborting, Cancel, Message, Shutdown
@@ -75,6 +76,8 @@ class WorkerClient:
         self._last_event_s = time.monotonic()
         self.phase = ""
         """What the worker is doing, in words that end a sentence; kept by the owner."""
+        self.devices: Sequence[str] = ()
+        """Devices of the model, as in the settings; kept by the owner."""
 
     @property
     def pid(self) -> int | None:
@@ -185,7 +188,9 @@ class WorkerClient:
         return True
 
     def _finish(self, status: int) -> None:
-        assert self._process and self._process.stdout and self._process.stderr
+        assert self._process
+        assert self._process.stdout
+        assert self._process.stderr
         self._outbox.put(None)
         # The log's last lines say why: they belong to the report.
         self._log_thread.join(0.5)
@@ -193,8 +198,10 @@ class WorkerClient:
             with contextlib.suppress(OSError, ValueError):
                 stream.close()
         self._ended.set()
+        said = "\n".join([*self._log_tail, self._last_words])
         self._on_exit(
             WorkerExit(
+                lost_node=None if self._asked else lost_node(said, self.devices),
                 status=status,
                 phase=self.phase,
                 asked=self._asked and not self._cause,

@@ -28,6 +28,7 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
         last_words: Text of the assert before an abort; empty when there was none.
         log_tail: The last lines it logged, oldest first.
         cause: Set when the client ended it itself (garbled stream, hang).
+        lost_node: Set when another machine's device took the engine with it.
     """
 
     status: int
@@ -36,12 +37,15 @@ class WorkerExit(msgspec.Struct, frozen=True, kw_only=True):
     last_words: str = ""
     log_tail: tuple[str, ...] = ()
     cause: str = ""
+    lost_node: Problem | None = None
 
 
 def explain(ended: WorkerExit) -> Problem | None:
     """The sentence for an end, or None when it was asked for."""
     if ended.asked:
         return None
+    if ended.lost_node is not None:
+        return ended.lost_node
     detail = "\n".join([ended.last_words, *ended.log_tail]).strip()
     code, params = _cause(ended)
     return Problem(code=code, params={"phase": ended.phase, **params}, detail=detail)

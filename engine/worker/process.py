@@ -36,6 +36,7 @@ from engine.worker.protocol import (
     Hello,
     Load,
     Loaded,
+    LoadPhase,
     LoadProgress,
     Measure,
     Shutdown,
@@ -162,7 +163,7 @@ class Worker:
     def _load(self, job: Load) -> None:
         watch = Stopwatch()
 
-        def progress(phase: str, fraction: float, total_bytes: int) -> bool:
+        def progress(phase: LoadPhase, fraction: float, total_bytes: int) -> bool:
             if watch.due(0.05) or fraction >= 1.0:
                 self._emit(
                     LoadProgress(

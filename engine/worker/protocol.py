@@ -19,6 +19,7 @@ PROTOCOL_VERSION = 1
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled", "failed"]
 SegmentKind = Literal["system", "document", "chat", "message", "reply_reserve", "free"]
+LoadPhase = Literal["open", "weights", "context", "warmup"]
 MemoryClass = Literal["attention", "swa", "recurrent", "hybrid", "compressed", "none"]
 
 
@@ -281,7 +282,7 @@ class LoadProgress(Message, frozen=True, kw_only=True):
     """How far a load is: 0 to 1 of `total_bytes` within its phase."""
 
     request_id: int
-    phase: Literal["open", "weights", "context", "warmup"]
+    phase: LoadPhase
     fraction: float
     total_bytes: int
     elapsed_s: float

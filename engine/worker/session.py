@@ -90,6 +90,7 @@ class BlockingWorker:
     ) -> Loaded:
         """Load a model; progress goes to `on_event`."""
         self.client.phase = "while loading the model"
+        self.client.devices = settings.devices
         return self._last(Load(request_id=new_request_id(), settings=settings), Loaded, on_event)
 
     def generate(
