@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from widgets import theme
-from widgets.engine_pane.device_bar import paint_bar
+from widgets.engine_pane.bar_painting import paint_bar
 from widgets.figures import gib, rate
 from widgets.parts import Dot, ElidedLabel, icon_button, label, row
 

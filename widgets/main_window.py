@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from engine.settings import AppSettings
 from widgets.actions import SPECS, make_actions, page_specs
 from widgets.dialogs.log_view import LogView
 from widgets.dialogs.preferences import Preferences
 from widgets.dialogs.shortcuts import ShortcutsHelp
+from widgets.economics.page import EconomicsPage
 from widgets.engine_pane.pane import EnginePane
 from widgets.engine_strip import EngineStrip
 from widgets.models.page import ModelsPage
-from widgets.parts import column, hairline
+from widgets.panes import Panes
 from widgets.sidebar.sidebar import Sidebar
 from widgets.tick import RepaintTick
 from widgets.toasts import Toasts
@@ -25,6 +25,7 @@ from widgets.window_layout import WindowLayout, decoded, encoded
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QHideEvent, QResizeEvent, QShowEvent
 
+    from widgets.economics.viewdata import EconomicsView
     from widgets.engine_pane.viewdata import (
         DeviceLiveView,
         DevicePlanView,
@@ -33,14 +34,12 @@ if TYPE_CHECKING:
     )
     from widgets.plots import SpeedSample
 
-NARROW_PX: Final = 1120
-_SIDEBAR_MIN_PX: Final = 200
-_ENGINE_MIN_PX: Final = 320
+ECONOMICS: Final = "economics"
 _THEMES: Final = ("system", "light", "dark")
 
 
 class MainWindow(QMainWindow):
-    """Three panes: sidebar, pages, engine. Below `NARROW_PX` the side panes fold. Main thread.
+    """Three panes: sidebar, pages, engine. The side panes fold in a narrow window. Main thread.
 
     Owns the repaint tick, the panes, the message bar and the dialogs; they are its attributes,
     and so are `actions_by_name`. What concerns the application goes out through their signals.
@@ -80,24 +79,22 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget()
         for _key, _title, page in pages:
             self.pages.addWidget(page)
+        self.economics = EconomicsPage()
+        self.pages.addWidget(self.economics)
         self.log = LogView(self)
         self.specs = (*SPECS, *page_specs(tuple(title for _key, title, _page in pages)))
         self.actions_by_name = make_actions(self, self.specs)
         self._app_settings = AppSettings()
         self._layout = WindowLayout()
-        self._is_narrow = False
         self._was_shown = False
-        self._splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.setCentralWidget(self._arranged())
+        self.panes = Panes(self.sidebar, self.pages, self.engine, self.strip)
+        self.setCentralWidget(self.panes)
         self.toasts = Toasts(self.pages)
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(800)
         self._connect()
         self.show_page("chat")
         self.set_busy(False)
         self.resize(1440, 900)
-        self._apply_layout()
+        self.panes.apply(self._layout, self.width())
 
     # ---- what it is given ---------------------------------------------------------------------
 
@@ -127,6 +124,11 @@ class MainWindow(QMainWindow):
         self.engine.append_speed(sample)
         self.strip.append_speed(sample)
 
+    def set_economics(self, view: EconomicsView) -> None:
+        """Show what context costs; the way to the page appears with the first figures."""
+        self.economics.set_view(view)
+        self.models_page.economics.show()
+
     def set_busy(self, busy: bool) -> None:
         """Whether there is something that Esc can stop."""
         self.actions_by_name["stop"].setEnabled(busy)
@@ -141,27 +143,32 @@ class MainWindow(QMainWindow):
         geometry = self._layout.geometry_bytes()
         if geometry:
             self.restoreGeometry(geometry)
-        self._apply_layout()
+        self.panes.apply(self._layout, self.width())
 
     # ---- what can be asked of it --------------------------------------------------------------
 
     def show_page(self, key: str) -> None:
-        """Show a page by its key."""
-        self.pages.setCurrentIndex(self._page_keys.index(key))
-        self.sidebar.show_page(key)
+        """Show a page by its key; ``economics`` belongs to the models."""
+        if key == ECONOMICS:
+            self.pages.setCurrentWidget(self.economics)
+            self.sidebar.show_page("models")
+        else:
+            self.pages.setCurrentIndex(self._page_keys.index(key))
+            self.sidebar.show_page(key)
         self.page_shown.emit(key)
 
     def page(self) -> str:
         """The key of the page that is shown."""
-        return self._page_keys[self.pages.currentIndex()]
+        at = self.pages.currentIndex()
+        return self._page_keys[at] if at < len(self._page_keys) else ECONOMICS
 
     def toggle_sidebar(self) -> None:
         """Fold the sidebar away, or bring it back."""
-        self._show_pane(self.sidebar, self.sidebar.isHidden())
+        self.panes.toggle(self.sidebar)
 
     def toggle_engine(self) -> None:
         """Fold the engine pane into the strip, or bring it back."""
-        self._show_pane(self.engine, self.engine.isHidden())
+        self.panes.toggle(self.engine)
 
     def open_picker(self) -> None:
         """Drop the list of models down, from the card or from the strip."""
@@ -191,27 +198,6 @@ class MainWindow(QMainWindow):
 
     # ---- putting together ---------------------------------------------------------------------
 
-    def _arranged(self) -> QWidget:
-        centre = QWidget()
-        stack = column()
-        stack.addWidget(self.strip)
-        self._strip_line = hairline()
-        stack.addWidget(self._strip_line)
-        stack.addWidget(self.pages, 1)
-        centre.setLayout(stack)
-        centre.setMinimumWidth(360)
-        self.sidebar.setMinimumWidth(_SIDEBAR_MIN_PX)
-        self.sidebar.setMaximumWidth(420)
-        self.engine.setMinimumWidth(_ENGINE_MIN_PX)
-        self.engine.setMaximumWidth(560)
-        for part in (self.sidebar, centre, self.engine):
-            self._splitter.addWidget(part)
-        self._splitter.setObjectName("panes")
-        self._splitter.setChildrenCollapsible(False)
-        self._splitter.setHandleWidth(1)
-        self._splitter.setStretchFactor(1, 1)
-        return self._splitter
-
     def _connect(self) -> None:
         act = self.actions_by_name
         act["search"].triggered.connect(self._on_search)
@@ -238,15 +224,20 @@ class MainWindow(QMainWindow):
         self.models_page.load_requested.connect(self.engine.model_chosen)
         self.strip.open_requested.connect(self.toggle_engine)
         self.strip.picker_requested.connect(self.open_picker)
-        self._splitter.splitterMoved.connect(lambda _at, _which: self._settle.start())
-        self._settle.timeout.connect(lambda: self.layout_changed.emit(self._remembered()))
+        self.models_page.economics_requested.connect(lambda: self.show_page(ECONOMICS))
+        self.economics.back_requested.connect(lambda: self.show_page("models"))
+        self.panes.settled.connect(self._on_settled)
+
+    def _on_settled(self) -> None:
+        self._layout = self.panes.measured(bytes(self.saveGeometry().data()))
+        self.layout_changed.emit(encoded(self._layout))
 
     def _on_search(self) -> None:
-        self._show_pane(self.sidebar, True)
+        self.panes.show_pane(self.sidebar)
         self.sidebar.focus_search()
 
     def _on_engine_settings(self) -> None:
-        self._show_pane(self.engine, True)
+        self.panes.show_pane(self.engine)
         self.engine.show_all_settings()
 
     def _on_next_theme(self) -> None:
@@ -257,62 +248,12 @@ class MainWindow(QMainWindow):
         self._app_settings = settings
         self.app_settings_edited.emit(settings)
 
-    # ---- folding and remembering --------------------------------------------------------------
-
-    def _show_pane(self, pane: QWidget, shown: bool) -> None:
-        pane.setVisible(shown)
-        self._show_strip()
-        if not self._is_narrow:
-            self._layout = self._measured()
-            self._settle.start()
-
-    def _show_strip(self) -> None:
-        folded = self.engine.isHidden()
-        self.strip.setVisible(folded)
-        self._strip_line.setVisible(folded)
-
-    def _apply_layout(self) -> None:
-        self._is_narrow = self.width() < NARROW_PX
-        self.sidebar.setVisible(self._layout.sidebar_shown and not self._is_narrow)
-        self.engine.setVisible(self._layout.engine_shown and not self._is_narrow)
-        self._show_strip()
-        self._apply_widths()
-
-    def _apply_widths(self) -> None:
-        sides = self._layout.sidebar_px, self._layout.engine_px
-        self._splitter.setSizes([sides[0], max(360, self.width() - sum(sides)), sides[1]])
-
-    def _measured(self) -> WindowLayout:
-        """The layout as it stands; widths of folded panes stay as they were."""
-        old, sizes = self._layout, self._splitter.sizes()
-        geometry = base64.b64encode(self.saveGeometry().data()).decode()
-        if self._is_narrow:
-            return WindowLayout(
-                geometry=geometry,
-                sidebar_px=old.sidebar_px,
-                engine_px=old.engine_px,
-                sidebar_shown=old.sidebar_shown,
-                engine_shown=old.engine_shown,
-            )
-        return WindowLayout(
-            geometry=geometry,
-            sidebar_px=sizes[0] or old.sidebar_px,
-            engine_px=sizes[2] or old.engine_px,
-            sidebar_shown=not self.sidebar.isHidden(),
-            engine_shown=not self.engine.isHidden(),
-        )
-
-    def _remembered(self) -> bytes:
-        self._layout = self._measured()
-        return encoded(self._layout)
+    # ---- what Qt tells ------------------------------------------------------------------------
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit to the new size."""
         super().resizeEvent(event)
-        if (event.size().width() < NARROW_PX) != self._is_narrow:
-            self._apply_layout()
-        if self.isVisible():
-            self._settle.start()
+        self.panes.fit(event.size().width())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Begin when it can be seen."""
@@ -320,7 +261,7 @@ class MainWindow(QMainWindow):
         if not self._was_shown:
             # Before the first show the splitter has no width to divide.
             self._was_shown = True
-            self._apply_widths()
+            self.panes.apply(self._layout, self.width())
         self.tick.set_visible(True)
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -336,7 +277,6 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Say that the window closes."""
-        self._settle.stop()
-        self.layout_changed.emit(self._remembered())
+        self._on_settled()
         self.closing.emit()
         super().closeEvent(event)

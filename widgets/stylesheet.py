@@ -115,7 +115,7 @@ QPushButton[kind="link"]:focus { border: 1px solid $accent; }
 QPushButton[kind="link"]:disabled { color: $faint; }
 
 QPushButton[kind="segment"] {
-    background: transparent; border: 1px solid transparent; color: $dim; padding: 7px 16px;
+    background: transparent; border: 1px solid transparent; color: $dim; padding: 7px 12px;
 }
 QPushButton[kind="segment"]:hover { color: $text; }
 QPushButton[kind="segment"]:checked { background: $card; border-color: $line; color: $text; }

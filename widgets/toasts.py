@@ -1,4 +1,4 @@
-"""Short messages at the foot of the centre, with one action such as Undo."""
+"""Short messages over the page, under its heading, with one action such as Undo."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ class Toast(QFrame):
 
 
 class Toasts(QWidget):
-    """Lies over a host widget and keeps the newest messages at its foot. Main thread.
+    """Lies over a host widget, below its heading and clear of what is typed at its foot.
+
+    Keeps the newest messages. Main thread.
 
     Signals:
         action_requested: The id of the toast whose button was pressed; the toast goes.
@@ -114,10 +116,10 @@ class Toasts(QWidget):
     action_requested = Signal(str)
     expired = Signal(str)
 
-    def __init__(self, host: QWidget, width_px: int = 440, foot_px: int = 16) -> None:
+    def __init__(self, host: QWidget, width_px: int = 440, top_px: int = 56) -> None:
         super().__init__(host)
         self.setObjectName("toasts")
-        self._host, self._width, self._foot = host, width_px, foot_px
+        self._host, self._width, self._top = host, width_px, top_px
         self._shown: dict[str, Toast] = {}
         self._rows = column(theme.SPACE.s)
         self.setLayout(self._rows)
@@ -172,13 +174,8 @@ class Toasts(QWidget):
         height = sum(toast.height_for(width) for toast in self._shown.values())
         height += theme.SPACE.s * (len(self._shown) - 1)
         left = (self._host.width() - width) // 2
-        self.setGeometry(left, self._host.height() - height - self._foot, width, height)
+        self.setGeometry(left, self._top, width, height)
         self.raise_()
-
-    def set_foot(self, foot_px: int) -> None:
-        """Keep clear of what stands at the host's foot, such as the composer."""
-        self._foot = foot_px
-        self._place()
 
     def focus_newest(self) -> None:
         """Put the focus on the newest message's button, for the keyboard."""

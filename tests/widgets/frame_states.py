@@ -8,6 +8,7 @@ from math import sin
 from typing import TYPE_CHECKING
 
 from engine.settings import EngineSettings
+from widgets.economics.viewdata import CardsView, CurveView, EconomicsView, LimitView
 from widgets.engine_pane.viewdata import (
     ApplyView,
     ChoiceProblem,
@@ -354,3 +355,45 @@ def fill_window(window: MainWindow) -> None:
     window.sidebar.set_documents(DOCUMENTS)
     window.append_speed(SpeedSample(99, "write", 41.2))
     window.tick.ticked.emit()
+
+
+def _line(base_gib: float, kib_per_token: float, top: int = 131_072) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (at, int(base_gib * GIB + at * kib_per_token * 1024)) for at in range(0, top + 1, 8192)
+    )
+
+
+ECONOMICS = EconomicsView(
+    curves=(
+        CurveView(
+            "q-f16", "q", "Qwen3-8B · GQA 32:8", "f16", _line(6, 128), 131_072, 135_168,
+            "every layer keeps 8 K/V heads for every token",
+        ),
+        CurveView(
+            "q-q8", "q", "Qwen3-8B · GQA 32:8", "q8_0", _line(6, 68), 69_632, 254_976,
+            "same cache, 8.5 bits a value",
+        ),
+        CurveView(
+            "d", "d", "DeepSeek-V2-Lite · MLA", "f16", _line(10.4, 30), 30_720, 444_416,
+            "one 576-wide latent per layer and token, no V",
+        ),
+        CurveView(
+            "g", "g", "Gemma 3 12B · 5:1 sliding window", "f16", _line(8.6, 64), 65_536, 235_520,
+            "40 of 48 layers keep 1,536 tokens at most",
+        ),
+        CurveView(
+            "n", "n", "Qwen3-Next · hybrid", "f16", _line(5.6, 36), 36_864, 524_288,
+            "3 of 4 layers keep a fixed state",
+        ),
+    ),
+    limits=(LimitView("one 24 GiB card, other programs counted", int(22.6 * GIB)),),
+    cards=(
+        CardsView("here", "These cards"),
+        CardsView("2x24", "2×24 GiB", is_what_if=True),  # noqa: RUF001
+    ),
+    chosen_cards="2x24",
+    unit_words="GiB over both GPUs",
+    longest_words="Longest on 24 GiB",
+    source_words="Computed by the engine itself, checked against the card after each load.",
+    n_ctx=65_536,
+)  # fmt: skip

@@ -120,7 +120,17 @@ def dialogs(mode: str) -> None:
     picker_host.close()
 
 
-PARTS = (engine_panes, windows, narrow_open, pages, dialogs)
+def economics(mode: str) -> None:
+    window = MainWindow(QWidget())
+    window.set_economics(states.ECONOMICS)
+    states.fill_window(window)
+    states.no_fit(window.engine)
+    window.show_page("economics")
+    save(window, f"economics-{mode}", 1440, 900)
+    window.close()
+
+
+PARTS = (engine_panes, windows, narrow_open, pages, dialogs, economics)
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QPushBut
 from engine.settings import EngineSettings
 from tests.widgets import frame_states as states
 from widgets import theme
-from widgets.engine_pane.device_bar import DeviceBar, parts_of
+from widgets.engine_pane.bar_painting import parts_of
+from widgets.engine_pane.device_bar import DeviceBar
 from widgets.engine_pane.pane import EnginePane
 from widgets.engine_pane.viewdata import (
     ApplyView,

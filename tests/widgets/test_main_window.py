@@ -153,7 +153,7 @@ def test_a_narrow_window_folds_both_sides_and_nothing_is_cut_off(window: MainWin
 def test_the_layout_is_remembered_to_the_pixel(
     window: MainWindow, qtbot: QtBot, qapp: QApplication
 ) -> None:
-    window._splitter.setSizes([300, 760, 380])
+    window.panes.setSizes([300, 760, 380])
     window.toggle_sidebar()
     with qtbot.waitSignal(window.layout_changed) as saved:
         window.close()

@@ -192,4 +192,4 @@ def test_the_open_chat_stays_chosen_when_the_list_changes(sidebar: Sidebar) -> N
 )
 def test_a_screen_reader_hears_a_documents_state(document: DocumentItemView, words: str) -> None:
     rows = document_rows((document,))
-    assert words in rows[1].detail
+    assert words in rows[0].detail

@@ -11,6 +11,7 @@ from engine.settings import Cost, EngineSettings, GenerationSettings, cost_of
 from widgets import icons, theme
 from widgets.engine_pane.apply_bar import ApplyBar
 from widgets.engine_pane.device_plan import DevicePlan
+from widgets.engine_pane.fit_links import FitLinks
 from widgets.engine_pane.model_card import ModelCard
 from widgets.engine_pane.model_picker import ModelPicker
 from widgets.engine_pane.notices import Ladder, RuleNotices
@@ -30,7 +31,7 @@ from widgets.engine_pane.viewdata import (
     RuleView,
     SettingHints,
 )
-from widgets.parts import ScrollColumn, SectionHeading, button, column, label, row
+from widgets.parts import ScrollColumn, SectionHeading, button, column, row
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
@@ -101,7 +102,7 @@ class EnginePane(QFrame):
         self.profiles = Profiles()
         self.page = SettingsPage()
         self.apply_bar = ApplyBar()
-        self._fits = _FitLinks()
+        self._fits = FitLinks()
         self._stack = QStackedWidget()
         self.setLayout(self._arranged())
         self._connect()
@@ -285,30 +286,3 @@ def _inset(widget: QWidget, right_px: int) -> QHBoxLayout:
     line = row(0, (0, 0, right_px, 0))
     line.addWidget(widget)
     return line
-
-
-class _FitLinks(QWidget):
-    """Three links that let the engine choose: longest context, fastest, best quality.
-
-    Signals:
-        requested: The goal.
-    """
-
-    requested = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        line = row(0)
-        line.addWidget(label(self.tr("Fit:"), "label", "faint", strong=True))
-        for goal, words, tip in (
-            ("context", self.tr("longest"), self.tr("Fit the longest context")),
-            ("speed", self.tr("fastest"), self.tr("Fit for speed")),
-            ("quality", self.tr("best"), self.tr("Fit the best quality at this context")),
-        ):
-            link = button(words, f"fit_{goal}", "link", accessible=tip)
-            link.setToolTip(tip)
-            link.setFont(theme.font("label", strong=True))
-            link.clicked.connect(lambda _checked=False, to=goal: self.requested.emit(to))
-            line.addWidget(link)
-        self.setLayout(line)
-        self.setEnabled(False)

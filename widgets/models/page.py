@@ -34,6 +34,20 @@ class PageDelegate(RowDelegate):
 
     load_requested = Signal(str)
 
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Draw a row; the first heading carries the titles of the columns."""
+        super().paint(painter, option, index)
+        if index.row() == 0:
+            area = option.rect.adjusted(8, 0, -8, -6)
+            titles = (self.tr("Context"), self.tr("Size"), self.tr("Quantization"))
+            painter.setFont(theme.font("label"))
+            painter.setPen(theme.color("faint"))
+            for (offset, width), title in zip(_COLUMNS, titles, strict=True):
+                cell = QRect(area.right() - offset - width, area.top(), width, area.height())
+                painter.drawText(
+                    cell, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, title
+                )
+
     def paint_item(self, painter: QPainter, area: QRect, row: ListRow, *, selected: bool) -> None:
         """Draw one model."""
         model: ModelFileView = row.view  # type: ignore[assignment]
@@ -181,8 +195,11 @@ class ModelsPage(QFrame):
         head.addWidget(label(self.tr("Models"), "title"))
         head.addWidget(self._summary)
         head.addStretch(1)
+        self.economics = button(self.tr("What context costs"), "models_economics", "quiet")
+        self.economics.clicked.connect(self.economics_requested)
+        self.economics.hide()
+        head.addWidget(self.economics)
         for words, name, signal in (
-            (self.tr("What context costs"), "models_economics", self.economics_requested),
             (self.tr("Look again"), "models_rescan", self.rescan_requested),
             (self.tr("Add folder …"), "models_add_folder", self.folder_add_requested),
         ):

@@ -76,9 +76,8 @@ def hit_rows(hits: Sequence[SearchHitView]) -> list[ListRow]:
 
 
 def document_rows(documents: Sequence[DocumentItemView]) -> list[ListRow]:
-    """One row per document, under a heading."""
-    rows = [ListRow(doc.id, doc.name, doc, _document_detail(doc)) for doc in documents]
-    return [ListRow("", _tr("Documents")), *rows] if rows else []
+    """One row per document."""
+    return [ListRow(doc.id, doc.name, doc, _document_detail(doc)) for doc in documents]
 
 
 def _document_detail(doc: DocumentItemView) -> str:

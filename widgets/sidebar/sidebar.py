@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
@@ -14,6 +13,7 @@ from widgets import icons, theme
 from widgets.dialogs.name import NameDialog
 from widgets.parts import button, column, hairline, icon_button, label, row
 from widgets.section_list import SectionList
+from widgets.sidebar.chat_menu import ChatMenu
 from widgets.sidebar.page_switcher import PageSwitcher
 from widgets.sidebar.rows import (
     ChatDelegate,
@@ -25,7 +25,7 @@ from widgets.sidebar.rows import (
 )
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QVBoxLayout
+    from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
     from widgets.sidebar.viewdata import ChatItemView, DocumentItemView, SearchHitView
 
@@ -177,6 +177,7 @@ class Sidebar(QFrame):
         plain = column(0)
         plain.addWidget(self._no_chats)
         plain.addWidget(self.chats, 1000)
+        plain.addLayout(self._documents_heading())
         plain.addWidget(self.documents)
         plain.addStretch(1)
         lists = QWidget()
@@ -190,14 +191,17 @@ class Sidebar(QFrame):
         whole.addWidget(self.search)
         whole.addWidget(self.new_chat)
         whole.addWidget(self._lists, 1)
-        add = icon_button("plus", "document_add", self.tr("Add documents"))
-        add.clicked.connect(self.document_add_requested)
-        foot = row(theme.SPACE.xs)
-        foot.addWidget(self.pages, 1)
-        foot.addWidget(add)
         whole.addWidget(hairline())
-        whole.addLayout(foot)
+        whole.addWidget(self.pages)
         return whole
+
+    def _documents_heading(self) -> QHBoxLayout:
+        add = icon_button("plus", "document_add", self.tr("Add documents (Ctrl+O)"))
+        add.clicked.connect(self.document_add_requested)
+        heading = row(0, (8, theme.SPACE.s, 0, 0))
+        heading.addWidget(label(self.tr("Documents"), "label", "dim", strong=True), 1)
+        heading.addWidget(add)
+        return heading
 
     def _connect(self) -> None:
         self.new_chat.clicked.connect(self.new_chat_requested)
@@ -244,47 +248,18 @@ class Sidebar(QFrame):
         chat = self._chats.get(chat_id)
         if chat is None:
             return
-        menu = self.chat_menu(chat)
-        menu.popup(where)
+        self.chat_menu(chat).popup(where)
 
-    def chat_menu(self, chat: ChatItemView) -> QMenu:
+    def chat_menu(self, chat: ChatItemView) -> ChatMenu:
         """What can be done with a chat."""
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        rename = menu.addAction(
-            icons.icon("edit"), self.tr("Rename"), lambda: self.chats.rename(chat.id)
-        )
-        rename.setShortcut(QKeySequence("F2"))
-        pin = self.tr("Unpin") if chat.is_pinned else self.tr("Pin")
-        menu.addAction(
-            icons.icon("unpin" if chat.is_pinned else "pin"),
-            pin,
-            lambda: self.chat_pin_changed.emit(chat.id, not chat.is_pinned),
-        )
-        menu.addMenu(self._folder_menu(chat, menu))
-        export = menu.addMenu(icons.icon("export"), self.tr("Export"))
-        for words, kind in (("Markdown", "markdown"), ("JSON", "json")):
-            export.addAction(words, partial(self.chat_export_requested.emit, chat.id, kind))
-        menu.addSeparator()
-        delete = menu.addAction(
-            icons.icon("trash", "bad"),
-            self.tr("Delete"),
-            lambda: self.chat_delete_requested.emit(chat.id),
-        )
-        delete.setShortcut(QKeySequence("Del"))
-        return menu
-
-    def _folder_menu(self, chat: ChatItemView, parent: QMenu) -> QMenu:
-        menu = QMenu(self.tr("Folder"), parent)
-        menu.setIcon(icons.icon("folder"))
-        for folder in sorted({c.folder for c in self._chats.values() if c.folder}, key=str.lower):
-            act = menu.addAction(folder, partial(self.chat_folder_changed.emit, chat.id, folder))
-            act.setCheckable(True)
-            act.setChecked(folder == chat.folder)
-        if chat.folder:
-            menu.addAction(self.tr("No folder"), lambda: self.chat_folder_changed.emit(chat.id, ""))
-        menu.addSeparator()
-        menu.addAction(self.tr("New folder …"), lambda: self._on_new_folder(chat.id))
+        folders = {each.folder for each in self._chats.values() if each.folder}
+        menu = ChatMenu(self, chat, sorted(folders, key=str.lower))
+        menu.rename_requested.connect(self.chats.rename)
+        menu.pin_changed.connect(self.chat_pin_changed)
+        menu.folder_changed.connect(self.chat_folder_changed)
+        menu.new_folder_requested.connect(self._on_new_folder)
+        menu.export_requested.connect(self.chat_export_requested)
+        menu.delete_requested.connect(self.chat_delete_requested)
         return menu
 
     def _on_new_folder(self, chat_id: str) -> None:
