@@ -81,6 +81,7 @@ class PromptLayout:
         self.template = template
         self.vocabulary = vocabulary
         self._text_tokens = TextTokens(vocabulary)
+        self._has_default = _has_default_system(template)
 
     def count(self, text: str) -> int:
         """Tokens of a text by itself, remembered for when it is laid out."""
@@ -131,7 +132,9 @@ class PromptLayout:
         parts = [_Part("system", "System prompt", system), *documents]
         turns = []
         front = _lines([system, *(document.text for document in documents)])
-        if front:
+        if front or self._has_default:
+            # Some templates put a text of their own where there is no system turn. Nothing goes
+            # into a prompt that the user does not see, so an empty turn stands in its place.
             turns.append(Turn(role="system", text=front))
         last = max((i for i, turn in enumerate(asked) if turn.role == "user"), default=len(asked))
         for index, turn in enumerate(asked):
@@ -218,6 +221,17 @@ class PromptLayout:
             # Between two pieces a token may reach over the place, and be another one next time.
             marks.add(index if exact else index - 1)
         return tuple(sorted(mark for mark in marks if 0 < mark < len(tokenized.tokens)))
+
+
+def _has_default_system(template: ChatTemplate) -> bool:
+    """Whether the template speaks for the system when nobody else does."""
+    asked = Turn(role="user", text="?")
+    try:
+        alone = template.render([asked], thinking=True)
+        beside_empty = template.render([Turn(role="system", text=""), asked], thinking=True)
+    except UserError:
+        return False
+    return len(alone) > len(beside_empty)
 
 
 def _block(document: PromptDocument) -> str:
