@@ -1,8 +1,7 @@
 """The reading process: `python -m engine.documents`. One file, then it ends.
 
-It limits its own memory, yields the processor to the engine, and leaves at once when the owner's
-end of its stdin closes. File descriptor 1 carries frames alone; whatever libraries print goes to
-stderr.
+It limits its own memory, and leaves at once when the owner's end of its stdin closes. File
+descriptor 1 carries frames alone; whatever libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -14,7 +13,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.documents.messages import ENCODER, REQUEST_DECODER, Done, Failed, Progress
+from engine.documents.messages import (
+    ENCODER,
+    EXIT_OUT_OF_MEMORY,
+    REQUEST_DECODER,
+    Done,
+    Failed,
+    Progress,
+)
 from engine.errors import UserError
 from engine.framing import read_frame, write_frame
 
@@ -22,8 +28,6 @@ if TYPE_CHECKING:
     from engine.documents.messages import ReadRequest, Reply
 
 _PROGRESS_INTERVAL_S = 0.05
-_NICENESS = 5
-EXIT_OUT_OF_MEMORY = 71
 
 
 def main() -> int:
@@ -73,10 +77,7 @@ def _leave_with_owner() -> None:
 
 
 def _restrain(memory_bytes: int) -> None:
-    """Bound this process's memory and give way to the engine. POSIX only; the owner watches too."""
-    if sys.platform == "win32":
-        return
-    os.nice(_NICENESS)
+    """Bound this process's memory where the system can do that; the owner watches it anyway."""
     if sys.platform == "linux":
         import resource
 

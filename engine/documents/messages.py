@@ -11,6 +11,9 @@ from engine.documents.limits import Limits
 from engine.documents.model import Document
 from engine.errors import Problem
 
+EXIT_OUT_OF_MEMORY = 71
+"""How the process ends when there is too little memory left even to say so in a frame."""
+
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Read this file. The password travels here, never on a command line others can see."""

@@ -21,7 +21,15 @@ import psutil
 
 import engine
 from engine.documents.limits import Limits
-from engine.documents.messages import ENCODER, REPLY_DECODER, Done, Failed, Progress, ReadRequest
+from engine.documents.messages import (
+    ENCODER,
+    EXIT_OUT_OF_MEMORY,
+    REPLY_DECODER,
+    Done,
+    Failed,
+    Progress,
+    ReadRequest,
+)
 from engine.errors import Problem, UserError
 from engine.framing import FramingError, read_frame, write_frame
 
@@ -33,7 +41,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 2
 _WATCH_INTERVAL_S = 0.1
 _KEPT_STDERR_BYTES = 16 * 1024
-_EXIT_OUT_OF_MEMORY = 71
 _ROOT = Path(engine.__file__).resolve().parent.parent
 
 
@@ -144,7 +151,7 @@ class ReadingJob:
             raise UserError.of(reply.problem)
         if self._stopped_by:
             raise self._problem(self._stopped_by)
-        if status == _EXIT_OUT_OF_MEMORY or "MemoryError" in stderr:
+        if status == EXIT_OUT_OF_MEMORY or "MemoryError" in stderr:
             raise self._problem("documents.too_much_memory", stderr)
         raise self._problem("documents.crashed", f"exit status {status}\n{stderr}")
 

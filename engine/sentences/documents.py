@@ -117,6 +117,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{count:,} files attached to {name} were not read.",
         "Save them and add them as documents of their own.",
     ),
+    "documents.note_form": (
+        "{name} is a form; what was filled in its fields was not read.",
+        "Print it to a new PDF to have the entries read.",
+    ),
     "documents.note_formulas": (
         "Some cells of {name} hold formulas that were never computed; the formulas were read.",
         "Open it in a spreadsheet program and save it, to have their results.",

@@ -21,6 +21,7 @@ def pdf_bytes(
     outline: Sequence[tuple[str, int]] = (),
     pictures: Sequence[int] = (),
     password: str = "",
+    form: bool = False,
 ) -> bytes:
     """A PDF with a page per text.
 
@@ -29,6 +30,7 @@ def pdf_bytes(
         labels: The number tree of page labels, e.g. ``0 << /S /r >> 2 << /S /D >>``.
         outline: (title, page index) of bookmarks.
         pictures: Indices of pages that show an image.
+        form: Makes it a form without fields.
         password: Encrypts the file (40-bit, as any reader opens).
     """
     key = _key(password) if password else b""
@@ -69,6 +71,8 @@ def pdf_bytes(
         b" ".join(b"%d 0 R" % kid for kid in kids),
     )
     extra = f"/PageLabels << /Nums [{labels}] >>".encode() if labels else b""
+    if form:
+        extra += b" /AcroForm << /Fields [] >>"
     if outline:
         extra += b" /Outlines %d 0 R" % _add_outline(objects, kids, outline)
     objects[catalog - 1] = b"<< /Type /Catalog /Pages %d 0 R %s >>" % (tree, extra)

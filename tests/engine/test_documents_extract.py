@@ -212,6 +212,11 @@ def test_a_pdf_of_many_pages_with_a_picture_says_what_was_not_read(tmp_path: Pat
     assert document.pages[3].text == ""
 
 
+def test_a_form_says_that_its_fields_were_not_read(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "form.pdf", ["Name and address, please"], form=True)
+    assert codes(read_document(path)) == ["documents.note_form"]
+
+
 def test_an_encrypted_pdf_opens_with_its_password(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "secret.pdf", ["The combination is 12-34-56"], password="tide")
     assert read_document(path, password="tide").text == "The combination is 12-34-56"

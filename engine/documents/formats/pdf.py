@@ -41,6 +41,8 @@ def read_pdf(source: Source, draft: Draft) -> None:
         _read_pages(document, draft, _headings(outline, count))
         for level, title, index in outline:
             draft.add_outline(title, index + 1, level)
+        if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
+            draft.note("documents.note_form")
         attachments = document.count_attachments()
         if attachments:
             draft.note("documents.note_attachments", count=attachments)
