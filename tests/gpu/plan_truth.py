@@ -1,0 +1,305 @@
+"""Compares plans with NVML on a CUDA machine, on two virtual devices of one card.
+
+Run it in the repository, with the CUDA build, msgspec, platformdirs, psutil and numpy:
+
+    python tests/gpu/plan_truth.py MODEL.gguf [--out FILE] [--budget-s 540] [--skip N]
+
+It prints JSON: per configuration the plan, NVML after init and after a full-depth prefill, both
+differences, and llama-fit-params' figure; then the time that plans take while n_ctx is dragged.
+Each configuration loads in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+os.environ.setdefault("GGML_CUDA_DEVICES", "2")
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import msgspec
+
+from engine.planning.client import BlockingPlanner
+from engine.planning.corrections import Corrections
+from engine.planning.protocol import Ask, Open
+from engine.planning.truth import Readings, learn
+from engine.settings import EngineSettings, validated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.planning.plan import Plan
+
+_MIB = 1024 * 1024
+_SETTLE_S = 0.5
+_DRAGS = 100
+
+
+def configurations(model: str, contexts: Sequence[int]) -> Iterator[EngineSettings]:
+    """Splits, KV types and micro-batches: the short contexts first, then the long ones."""
+    for n_ctx, split, kv_type, n_ubatch in itertools.product(
+        contexts, ("layer", "tensor"), ("f16", "q8_0", "q4_0"), (512, 2048)
+    ):
+        yield validated(
+            EngineSettings(model_path=model),
+            n_ctx=n_ctx,
+            split_mode=split,
+            tensor_split=(1, 1),
+            type_k=kv_type,
+            type_v=kv_type,
+            n_ubatch=n_ubatch,
+            n_batch=2048,
+            mmap=True,
+        )
+
+
+def used_bytes() -> int:
+    """What the first card holds, by nvidia-smi (whole MiB), once it has settled."""
+    time.sleep(_SETTLE_S)
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    return int(answer.splitlines()[0]) * _MIB
+
+
+class Load:
+    """A load in a process of its own, driven line by line."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--child", msgspec.json.encode(settings).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def step(self) -> dict[str, Any]:
+        """What the next stage tells; empty when the process is over."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                told: dict[str, Any] = json.loads(line)
+                return told
+        return {}
+
+    def go_on(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def end(self) -> int:
+        assert self._process.stdin
+        self._process.stdin.close()
+        return self._process.wait(60)
+
+
+def child(text: str) -> int:
+    """Load, wait, read a prompt that fills the context, wait, leave."""
+    import ctypes
+
+    from engine.llama.breakdown import memory_breakdown
+    from engine.llama.devices import Devices
+    from engine.llama.library import api
+    from engine.llama.parameters import context_parameters, model_parameters
+
+    settings = msgspec.json.decode(text, type=EngineSettings)
+    # stdout carries the stages; llama.cpp's prints go elsewhere.
+    stages = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    native = api()
+    handles = [device.handle for device in Devices().chosen(settings.devices)]
+    parameters = model_parameters(settings, handles)
+    started_s = time.perf_counter()
+    model = native.llama_model_load_from_file(settings.model_path.encode(), parameters.struct)
+    context = native.llama_init_from_model(
+        model, context_parameters(settings, threads=8, threads_batch=8).struct
+    )
+    rows = [msgspec.to_builtins(row) for row in memory_breakdown(context)]
+    _tell(stages, {"load_s": time.perf_counter() - started_s, "rows": rows})
+    sys.stdin.readline()
+    started_s = time.perf_counter()
+    done, depth = 0, settings.n_ctx - 64
+    while done < depth:
+        size = min(settings.n_batch, depth - done)
+        tokens = (ctypes.c_int32 * size)(*[(7 * (done + i)) % 32000 for i in range(size)])
+        if native.llama_decode(context, native.llama_batch_get_one(tokens, size)):
+            break
+        done += size
+    for _ in range(8):
+        one = (ctypes.c_int32 * 1)(5)
+        native.llama_decode(context, native.llama_batch_get_one(one, 1))
+    native.llama_synchronize(context)
+    _tell(stages, {"prefill_s": time.perf_counter() - started_s, "tokens": done})
+    sys.stdin.readline()
+    return 0
+
+
+def _tell(stages: IO[str], what: dict[str, Any]) -> None:
+    stages.write(json.dumps(what) + "\n")
+
+
+def measured(settings: EngineSettings, fit_params: str | None) -> dict[str, Any]:
+    """One configuration: plan, load, prefill; what was learned is kept for the next."""
+    with BlockingPlanner() as planner:
+        opened = planner.open(Open(request_id=0, settings=settings))
+        plan = planner.plan(Ask(request_id=0, settings=settings, brief=True))
+    before = used_bytes()
+    load = Load(settings)
+    first = load.step()
+    after_load = used_bytes() if first else before
+    load.go_on()
+    second = load.step()
+    after_prefill = used_bytes() if second else after_load
+    load.go_on()
+    status = load.end()
+    predicted_load = _sum(plan, pool=False)
+    predicted_prefill = _sum(plan, pool=True)
+    if first and opened.chosen:
+        identity = opened.chosen[0].id
+        readings = Readings(
+            before={identity: before},
+            after_load={identity: after_load},
+            after_prefill={identity: after_prefill} if second else {},
+        )
+        learn(plan, opened.chosen, opened.build, readings, Corrections())
+    return {
+        "split": settings.split_mode,
+        "kv": settings.type_k,
+        "n_ctx": settings.n_ctx,
+        "n_ubatch": settings.n_ubatch,
+        "verdict": plan.verdict,
+        "messages": [message.code for message in plan.messages],
+        "plan_s": plan.seconds,
+        "account_mib": _mib(sum(_account(device) for device in plan.devices)),
+        "runtime_mib": _mib(sum(device.runtime_bytes for device in plan.devices)),
+        "pool_mib": _mib(sum(device.pool_bytes for device in plan.devices)),
+        "devices": [
+            {
+                "name": device.name,
+                "weights_mib": _mib(device.weights_bytes),
+                "kv_mib": _mib(device.kv_bytes),
+                "compute_mib": _mib(device.compute_bytes),
+            }
+            for device in plan.devices
+        ],
+        "live_rows": first.get("rows", []),
+        "after_init_mib": _mib(after_load - before),
+        "after_prefill_mib": _mib(after_prefill - before),
+        "predicted_init_mib": _mib(predicted_load),
+        "predicted_prefill_mib": _mib(predicted_prefill),
+        "off_init_mib": _mib(after_load - before - predicted_load),
+        "off_prefill_mib": _mib(after_prefill - before - predicted_prefill),
+        "off_prefill_percent": round(
+            100 * (after_prefill - before - predicted_prefill) / max(1, after_prefill - before), 2
+        ),
+        "fit_params_mib": _fit_params(settings, fit_params),
+        "load_s": first.get("load_s"),
+        "prefill_s": second.get("prefill_s"),
+        "prefill_tokens": second.get("tokens"),
+        "status": status,
+    }
+
+
+def _account(device: Any) -> int:
+    return int(device.weights_bytes + device.kv_bytes + device.compute_bytes)
+
+
+def _sum(plan: Plan, *, pool: bool) -> int:
+    return sum(device.needed_bytes - (0 if pool else device.pool_bytes) for device in plan.devices)
+
+
+def _mib(size: float) -> float:
+    return round(size / _MIB, 1)
+
+
+def _fit_params(settings: EngineSettings, program: str | None) -> float | None:
+    """What upstream's own planner projects for the devices; None where it refuses."""
+    if program is None or settings.split_mode == "tensor":
+        return None
+    command = [program, "-m", settings.model_path, "-c", str(settings.n_ctx), "-v"]
+    command += ["-ctk", settings.type_k, "-ctv", settings.type_v, "-fa", "on"]
+    command += ["-ub", str(settings.n_ubatch), "-b", str(settings.n_batch), "-ts", "1,1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    found = re.search(r"projected to use (\d+) MiB of device memory", done.stdout + done.stderr)
+    return float(found[1]) if found else None
+
+
+def dragging(model: str) -> dict[str, Any]:
+    """Seconds from question to bars while n_ctx is dragged, through the planner process."""
+    result: dict[str, Any] = {}
+    for split in ("layer", "tensor"):
+        base = EngineSettings(
+            model_path=model, split_mode=split, tensor_split=(1, 1), type_k="q8_0", type_v="q8_0"
+        )
+        seconds = []
+        with BlockingPlanner() as planner:
+            planner.plan(Ask(request_id=0, settings=base, brief=True))
+            for step in range(_DRAGS):
+                settings = msgspec.structs.replace(base, n_ctx=4096 + 1024 * step)
+                started_s = time.perf_counter()
+                planner.plan(Ask(request_id=0, settings=settings, brief=True))
+                seconds.append(time.perf_counter() - started_s)
+        seconds.sort()
+        result[split] = {
+            "p50_ms": round(1000 * statistics.median(seconds), 1),
+            "p95_ms": round(1000 * seconds[int(0.95 * len(seconds))], 1),
+        }
+    return result
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="")
+    parser.add_argument("--child", default="")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--budget-s", type=float, default=540.0)
+    parser.add_argument("--contexts", type=_numbers, default=(32768, 131072), metavar="N,N")
+    parser.add_argument("--skip", type=int, default=0)
+    parser.add_argument("--fit-params", default="", help="path of llama-fit-params")
+    options = parser.parse_args(arguments)
+    if options.child:
+        return child(options.child)
+    if "LEADLINE_HOME" not in os.environ:
+        os.environ["LEADLINE_HOME"] = tempfile.mkdtemp(prefix="leadline-truth-")
+    program = options.fit_params or shutil.which("llama-fit-params")
+    started_s = time.monotonic()
+    result: dict[str, Any] = {"dragging": dragging(options.model), "rows": []}
+    for number, settings in enumerate(configurations(options.model, options.contexts)):
+        if number < options.skip:
+            continue
+        if time.monotonic() - started_s > options.budget_s:
+            result["stopped_at"] = number
+            break
+        try:
+            row = measured(settings, program)
+        except Exception as error:  # noqa: BLE001  one bad configuration must not lose the others
+            row = {"error": repr(error), "settings": msgspec.to_builtins(settings)}
+        result["rows"].append(row)
+        if options.out:
+            options.out.write_text(json.dumps(result, indent=2))
+        shown = {name: value for name, value in row.items() if name != "live_rows"}
+        sys.stdout.write(json.dumps(shown) + "\n")
+        sys.stdout.flush()
+    sys.stdout.write(json.dumps(result["dragging"]) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
