@@ -86,6 +86,8 @@ class Sampler:
         self._watches_recent = has_penalties(settings) and (
             self._cuts_top_p or _raises_logits(settings)
         )
+        # Logits stay as they are, so the k largest are all that top-k lets through.
+        self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
         self._first_rank = _first_rank(settings, adjusted=self._adjusting.length > 0)
         for token in prompt:
             self._note(int(token))
@@ -132,10 +134,12 @@ class Sampler:
     # ---- one draw
 
     def _draw(self, logits: Logits, *, constrained: bool) -> int:
-        peaks = Peaks(logits, self._first_rank)
-        if not math.isfinite(peaks.top):
-            raise UserError("engine.bad_logits")
-        found = self.candidates
+        peaks, found = Peaks(logits, self._first_rank), self.candidates
+        if self._rank_decides and not constrained:
+            found.fill(peaks, _sound(peaks.floor(self._first_rank)), None)
+            self._choosing.apply(found.native)
+            return found.selected()
+        _sound(peaks.top)
         for floor in self._floors(peaks):
             found.fill(peaks, floor, self._always())
             if constrained and self._grammar is not None:
@@ -193,6 +197,12 @@ class Sampler:
         if bounded and top + math.log(settings.min_p) >= floor:
             return 0
         return None
+
+
+def _sound(logit: float) -> float:
+    if logit != logit or logit == math.inf:
+        raise UserError("engine.bad_logits")
+    return logit
 
 
 def _needs_all(settings: GenerationSettings) -> bool:
