@@ -29,9 +29,10 @@ _SEED = 20
 
 
 class BenchRun:
-    """One `Bench` command. Leaves the memory empty, as other chats' state is in the way.
+    """One `Bench` command. Other chats' state is dropped, as it is in the way.
 
-    Both ways read the same tokens up to the depth once, and go back to it for each repetition.
+    Both ways read the same tokens up to the depth once, and go back to it for each repetition. What
+    they read after it is new each time, so that nothing of it can be in the memory already.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class BenchRun:
         self._command = command
         self._cancelled = cancelled
         self._emit = emit
-        # Any text serves: the work does not depend on what the tokens are.
-        random = np.random.default_rng(_SEED)
-        n_vocab = loaded.vocabulary.n_vocab
-        self._tokens: Tokens = random.integers(0, n_vocab, needed, dtype=np.int32)
+        # Any text serves: the work does not depend on what the tokens are. Up to the depth they
+        # are the same in every command.
+        self._front = self._tokens(_SEED, command.depth)
+        self._random_seed = command.request_id
 
     def run(self) -> BenchResult:
         """Do it.
@@ -65,17 +66,20 @@ class BenchRun:
         Raises:
             Cancelled: It was asked for.
         """
-        command, loaded = self._command, self._loaded
-        loaded.ledger.forget()
+        command, ledger = self._command, self._loaded.ledger
+        if ledger.cached_prefix(_CHAT_ID, self._with_tail(1)) < command.depth or not command.depth:
+            ledger.forget()
+        kept = False
         try:
-            with loaded.context.abort.watching(self._cancelled):
+            with self._loaded.context.abort.watching(self._cancelled):
                 read = self._raw_prompt if command.raw else self._product_prompt
                 write = self._raw_reply if command.raw else self._product_reply
                 prompt_s = self._repeated(read) if command.n_prompt else ()
                 generate_s = self._repeated(write) if command.n_generate else ()
+            kept = command.keep_depth
         finally:
-            loaded.context.clear()
-            loaded.ledger.forget()
+            if not kept:
+                ledger.forget()
         return BenchResult(
             request_id=command.request_id,
             prompt_s=prompt_s,
@@ -85,54 +89,32 @@ class BenchRun:
 
     def _repeated(self, once: Callable[[], float]) -> tuple[float, ...]:
         # The first one warms up caches and kernels and does not count.
-        return tuple([once() for _ in range(self._command.repetitions + 1)][1:])
+        skipped = int(self._command.warm_up)
+        return tuple([once() for _ in range(self._command.repetitions + skipped)][skipped:])
 
-    # ---- bare decode calls
+    # ---- what is read
+
+    def _tokens(self, seed: int, count: int) -> Tokens:
+        random = np.random.default_rng(seed)
+        return random.integers(0, self._loaded.vocabulary.n_vocab, count, dtype=np.int32)
+
+    def _with_tail(self, count: int) -> Tokens:
+        """The tokens up to the depth, and new ones."""
+        self._random_seed += 1
+        return np.concatenate((self._front, self._tokens(_SEED + self._random_seed, count)))
 
     def _go_to_depth(self) -> None:
-        context, depth = self._loaded.context, self._command.depth
-        if not context.cut(depth):
-            context.clear()
-            self._read_raw(0, depth)
+        """Leave the memory holding the tokens up to the depth and no others."""
+        ledger, depth = self._loaded.ledger, self._command.depth
+        if not depth:
+            ledger.forget()
+        elif ledger.used < depth or not ledger.rollback(ledger.used - depth):
+            self._read(self._front, self._with_tail(1))
 
-    def _read_raw(self, start: int, count: int) -> None:
-        context, end = self._loaded.context, start + count
-        for position in range(start, end, context.n_batch):
-            if self._cancelled():
-                raise Cancelled
-            tokens = self._tokens[position : min(end, position + context.n_batch)]
-            context.decode(tokens, position, outputs=int(position + len(tokens) == end))
-        context.synchronize()
-
-    def _raw_prompt(self) -> float:
-        self._go_to_depth()
-        began = time.perf_counter()
-        self._read_raw(self._command.depth, self._command.n_prompt)
-        return time.perf_counter() - began
-
-    def _raw_reply(self) -> float:
-        self._go_to_depth()
-        context, depth = self._loaded.context, self._command.depth
-        began = time.perf_counter()
-        for step in range(self._command.n_generate):
-            if self._cancelled():
-                raise Cancelled
-            context.decode((int(self._tokens[depth + step]),), depth + step)
-            context.synchronize()
-        return time.perf_counter() - began
-
-    # ---- the path of a reply
-
-    def _product_prompt(self) -> float:
-        depth = self._command.depth
-        if depth:
-            self._read(depth)
-        return self._read(depth + self._command.n_prompt)
-
-    def _read(self, length: int) -> float:
-        """Read up to a length, keeping what is there; seconds for what was not."""
-        loaded, tokens = self._loaded, self._tokens[:length]
-        reuse = loaded.ledger.prepare(_CHAT_ID, tokens, (self._command.depth,))
+    def _read(self, tokens: Tokens, wanted: Tokens) -> float:
+        """Read what is not there yet, as a reply does; seconds for it."""
+        loaded = self._loaded
+        reuse = loaded.ledger.prepare(_CHAT_ID, wanted, (self._command.depth,))
         prefill = Prefill(
             loaded.context,
             loaded.ledger,
@@ -145,9 +127,47 @@ class BenchRun:
         prefill.read(tokens, reuse)
         return prefill.seconds
 
+    # ---- bare decode calls
+
+    def _raw_prompt(self) -> float:
+        self._go_to_depth()
+        context, depth, count = self._loaded.context, self._command.depth, self._command.n_prompt
+        tokens = self._with_tail(count)[depth:]
+        began = time.perf_counter()
+        for start in range(0, count, context.n_batch):
+            if self._cancelled():
+                raise Cancelled
+            part = tokens[start : start + context.n_batch]
+            context.decode(part, depth + start, outputs=int(start + len(part) == count))
+        context.synchronize()
+        seconds = time.perf_counter() - began
+        self._loaded.ledger.note_decoded(tokens)
+        return seconds
+
+    def _raw_reply(self) -> float:
+        self._go_to_depth()
+        context, depth = self._loaded.context, self._command.depth
+        tokens = self._with_tail(self._command.n_generate)[depth:]
+        began = time.perf_counter()
+        for step, token in enumerate(tokens.tolist()):
+            if self._cancelled():
+                raise Cancelled
+            context.decode((token,), depth + step)
+            context.synchronize()
+        seconds = time.perf_counter() - began
+        self._loaded.ledger.note_decoded(tokens)
+        return seconds
+
+    # ---- the path of a reply
+
+    def _product_prompt(self) -> float:
+        self._go_to_depth()
+        tokens = self._with_tail(self._command.n_prompt)
+        return self._read(tokens, tokens)
+
     def _product_reply(self) -> float:
         command = self._command
-        prompt = self._tokens[: max(1, command.depth)]
+        prompt = self._with_tail(1)
         settings = command.generation
         reply = Generation(
             self._loaded,

@@ -45,8 +45,12 @@ class ControlToken:
 class Vocabulary:
     """The vocabulary of one loaded model; valid as long as the model is.
 
+    A file may come without one (``no_vocab``, as benchmark models do): then no text has tokens, a
+    token's text is its number, and no token has a meaning. llama.cpp aborts when asked for more.
+
     Attributes:
         n_vocab: How many tokens there are.
+        is_blank: Whether the file has no vocabulary.
         bos: Token that begins a text; None when the model has none.
         eos: Token that ends a text; None when the model has none.
         adds_bos: Whether a text is meant to begin with `bos`.
@@ -56,6 +60,7 @@ class Vocabulary:
         self._api = api()
         self._vocab = self._api.llama_model_get_vocab(model)
         self.n_vocab: int = self._api.llama_vocab_n_tokens(self._vocab)
+        self.is_blank = self._api.llama_vocab_type(self._vocab) == self._api.LLAMA_VOCAB_TYPE_NONE
         self.bos = _token_or_none(self._api.llama_vocab_bos(self._vocab))
         self.eos = _token_or_none(self._api.llama_vocab_eos(self._vocab))
         self.adds_bos = (
@@ -72,6 +77,8 @@ class Vocabulary:
                 tokens. Never for text that a user or a document supplies.
             add_bos: Whether to begin with `bos` where the model wants one.
         """
+        if self.is_blank:
+            return np.empty(0, dtype=np.int32)
         data = text.encode("utf-8", "replace")
         tokens = np.empty(len(data) + 2, dtype=np.int32)
         count = self._tokenize_into(tokens, data, special, add_bos)
@@ -96,6 +103,8 @@ class Vocabulary:
         return piece
 
     def _read_piece(self, token: int, *, special: bool) -> bytes:
+        if self.is_blank:
+            return b" %d" % token
         size = _PIECE_BYTES
         while True:
             buffer = ctypes.create_string_buffer(size)
@@ -110,6 +119,8 @@ class Vocabulary:
 
     def control_tokens(self) -> tuple[ControlToken, ...]:
         """All tokens that steer the model; takes some 0.1 s for a large vocabulary."""
+        if self.is_blank:
+            return ()
         api = self._api
         steering = api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN
         found = []
@@ -144,7 +155,8 @@ class Vocabulary:
         digest = hashlib.sha256()
         kind = self._api.llama_vocab_type(self._vocab)
         digest.update(f"{self.n_vocab} {kind} {self.bos} {self.eos} {self.adds_bos}".encode())
-        samples = np.linspace(0, self.n_vocab - 1, min(self.n_vocab, _IDENTITY_SAMPLES), dtype=int)
+        count = 0 if self.is_blank else min(self.n_vocab, _IDENTITY_SAMPLES)
+        samples = np.linspace(0, self.n_vocab - 1, count, dtype=int)
         for token in samples:
             digest.update(self._api.llama_vocab_get_text(self._vocab, int(token)) or b"")
             digest.update(b"\0")

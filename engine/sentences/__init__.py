@@ -24,6 +24,7 @@ _TABLES = (
     "telemetry",
     "stores",
     "lab",
+    "bench",
     "reuse",
     "templates",
 )

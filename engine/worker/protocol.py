@@ -245,6 +245,8 @@ class Bench(Message, frozen=True, kw_only=True):
         n_prompt: Tokens to read; 0 for none.
         n_generate: Tokens to write; 0 for none.
         raw: The bare decode loop, without sampling or text.
+        warm_up: Do everything once more before it counts.
+        keep_depth: Leave the tokens up to the depth in memory, for the next `Bench` there.
     """
 
     request_id: int
@@ -254,6 +256,8 @@ class Bench(Message, frozen=True, kw_only=True):
     repetitions: int
     generation: GenerationSettings
     raw: bool = False
+    warm_up: bool = True
+    keep_depth: bool = False
 
 
 class Cancel(Message, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Speed measured side by side: what is timed, who takes turns, what the figures say."""

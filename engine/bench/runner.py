@@ -1,0 +1,131 @@
+"""Runs a plan: every repetition of a test goes once round all contenders."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from engine.bench.peers import PeerProcess
+from engine.bench.statistics import run_of
+from engine.bench.talk import Setup
+from engine.worker.client import new_request_id
+from engine.worker.protocol import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.bench.plan import Contender, Mode, Plan, Test
+    from engine.bench.statistics import Run
+    from engine.worker.protocol import Loaded
+    from engine.worker.session import BlockingWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a plan came to.
+
+    Attributes:
+        runs: One per test and contender, in the order of the plan.
+        versions: What the peers call themselves, by mode.
+        worker_rss_bytes: Memory of the product's worker after the last test.
+    """
+
+    runs: tuple[Run, ...]
+    versions: dict[str, str]
+    worker_rss_bytes: int
+
+
+class Runner:
+    """Owns the peers' processes while it runs; the worker is the caller's, with the model loaded.
+
+    Args:
+        progress: Told in words what is timed now.
+        on_run: Given the figures of each test as they come.
+    """
+
+    def __init__(
+        self,
+        worker: BlockingWorker,
+        loaded: Loaded,
+        *,
+        progress: Callable[[str], None] = lambda _text: None,
+        on_run: Callable[[Run], None] = lambda _run: None,
+    ) -> None:
+        self._worker = worker
+        self._loaded = loaded
+        self._progress = progress
+        self._on_run = on_run
+        self._peers: dict[Mode, PeerProcess] = {}
+        self._rss_bytes = 0
+
+    def run(self, plan: Plan) -> Outcome:
+        """Do it.
+
+        Raises:
+            UserError: A test does not fit, was cancelled, or a peer failed.
+        """
+        versions: dict[str, str] = {}
+        with ExitStack() as stack:
+            for contender in plan.contenders:
+                if contender.mode in ("llama-class", "server"):
+                    self._progress(f"starting {contender.mode}")
+                    peer = stack.enter_context(PeerProcess(contender.mode))
+                    versions[contender.mode] = peer.set_up(self._setup(contender))
+                    self._peers[contender.mode] = peer
+            runs = [run for test in plan.tests for run in self._test(test, plan)]
+        return Outcome(tuple(runs), versions, self._rss_bytes)
+
+    def _test(self, test: Test, plan: Plan) -> list[Run]:
+        contenders = [each for each in plan.contenders if each.takes(test)]
+        seconds: list[list[float]] = [[] for _ in contenders]
+        # Round 0 warms up caches and kernels, reads up to the depth, and does not count.
+        for turn in range(plan.repetitions + 1):
+            for contender, times in zip(contenders, seconds, strict=True):
+                self._progress(f"{test.name}: {contender.label}, {turn} of {plan.repetitions}")
+                times.append(self._time(test, contender))
+        runs = [
+            run_of(test, contender, times[1:])
+            for contender, times in zip(contenders, seconds, strict=True)
+        ]
+        for run in runs:
+            self._on_run(run)
+        return runs
+
+    def _time(self, test: Test, contender: Contender) -> float:
+        if contender.mode in self._peers:
+            return self._peers[contender.mode].time(test)
+        reads = test.kind == "pp"
+        result = self._worker.bench(
+            Bench(
+                request_id=new_request_id(),
+                n_prompt=test.n if reads else 0,
+                n_generate=0 if reads else test.n,
+                depth=test.depth,
+                repetitions=1,
+                generation=contender.generation,
+                raw=contender.mode == "raw",
+                warm_up=False,
+                keep_depth=True,
+            )
+        )
+        self._rss_bytes = result.worker_rss_bytes
+        return (result.prompt_s if reads else result.generate_s)[0]
+
+    def _setup(self, contender: Contender) -> Setup:
+        loaded, context = self._loaded, self._loaded.context
+        return Setup(
+            settings=replace(
+                loaded.settings,
+                n_ctx=context.n_ctx,
+                n_batch=context.n_batch,
+                n_ubatch=context.n_ubatch,
+            ),
+            generation=contender.generation,
+            n_threads=context.n_threads,
+            n_threads_batch=context.n_threads_batch,
+            n_vocab=loaded.model.n_vocab,
+            flash_attn=context.flash_attn is not False,
+        )
