@@ -57,16 +57,17 @@ class CrashLog:
         self._facts = facts
         self._seen: set[str] = set()
         self._lock = threading.Lock()
+        self._before = sys.excepthook, threading.excepthook
 
     def install(self) -> None:
         """Take over the interpreter's hooks."""
+        self._before = sys.excepthook, threading.excepthook
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
 
     def uninstall(self) -> None:
         """Give the hooks back."""
-        sys.excepthook = sys.__excepthook__
-        threading.excepthook = threading.__excepthook__
+        sys.excepthook, threading.excepthook = self._before
 
     def record(self, error: BaseException) -> None:
         """Report an exception that was caught at a border."""

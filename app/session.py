@@ -97,9 +97,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return PHASES[self.state]
 
 
-def starting(session: Session) -> Session:
-    """A worker process is being started."""
-    return Session(state=State.STARTING, wanted=session.wanted)
+def starting(session: Session, wanted: EngineSettings | None = None) -> Session:
+    """A worker process is being started, for these settings if any are given."""
+    return Session(state=State.STARTING, wanted=wanted or session.wanted)
 
 
 def loading(session: Session, request_id: int, settings: EngineSettings) -> Session:

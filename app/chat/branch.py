@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from app.store.rows import ChatContents, Message
 
 
 class Branch:
-    """Messages from the first one to the leaf. Main thread."""
+    """Messages from the first one to the leaf. Main thread.
 
-    def __init__(self, contents: ChatContents) -> None:
+    Attributes:
+        saving: The newest change on its way to the disk; None when it was read from there.
+    """
+
+    def __init__(self, contents: ChatContents, saving: Future[None] | None = None) -> None:
+        self.saving = saving
         self.chat = contents.chat
         self.messages: list[Message] = list(contents.messages)
         self._documents_of: dict[int, list[str]] = {}
         for held in contents.documents:
             if held.message_id is not None:
                 self._documents_of.setdefault(held.message_id, []).append(held.document.name)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the disk holds all of it."""
+        return self.saving is None or self.saving.done()
 
     @property
     def leaf_id(self) -> int | None:

@@ -60,6 +60,7 @@ class ChatController(QObject):
         notices: Notices,
         hop: MainThread,
         generation: Callable[[], GenerationSettings],
+        new_draft: str = "",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -74,6 +75,8 @@ class ChatController(QObject):
         self._branches: dict[int, Branch] = {}
         self._reply: ActiveReply | None = None
         self._queue: list[tuple[int, str]] = []
+        self._new_draft = new_draft
+        view.restore_draft(new_draft)
         engine.reply_event.connect(self._on_reply_event)
         engine.reply_lost.connect(self._on_reply_lost)
         engine.session_changed.connect(lambda _session: self._send_next())
@@ -113,24 +116,26 @@ class ChatController(QObject):
     def open(self, chat_id: int | None) -> None:
         """Show a chat from its end; None begins a new one."""
         self._keep_draft()
-        contents = self._store.messages.contents(chat_id) if chat_id is not None else None
-        self._chat_id = contents.chat.id if contents else None
-        if contents and not (self._reply and self._reply.chat_id == contents.chat.id):
-            # A branch that is being written into is newer in memory than on the disk.
-            self._branches[contents.chat.id] = Branch(contents)
+        branch = self._branch_of(chat_id) if chat_id is not None else None
+        self._chat_id = branch.chat.id if branch else None
+        if self._reply and self._is_replying_here() and branch:
+            branch.replace(self._reply.message())
         self._show_all()
-        self._view.restore_draft(contents.chat.draft if contents else "")
+        self._view.restore_draft(branch.chat.draft if branch else self._new_draft)
         self.opened.emit(self._chat_id)
         self.content_changed.emit()
 
     def ensure_chat(self) -> int:
         """The open chat's id; a new chat is stored now."""
         if self._chat_id is None:
-            chat = self._store.chats.create().value
-            self._branches[chat.id] = Branch(ChatContents(chat=chat))
+            saving = self._store.chats.create()
+            chat = saving.value
+            self._branches[chat.id] = Branch(ChatContents(chat=chat), saving.done)
             self._chat_id = chat.id
+            self._new_draft = ""
             self.opened.emit(chat.id)
-            self.list_changed.emit()
+            # The list is read from the disk.
+            self._hop.when_done(saving.done, lambda _none: self.list_changed.emit())
         return self._chat_id
 
     def rename(self, chat_id: int, title: str) -> None:
@@ -139,9 +144,10 @@ class ChatController(QObject):
         if not title:
             return
         branch = self._branches.get(chat_id)
+        done = self._store.chats.rename(chat_id, title)
         if branch is not None:
             branch.chat = msgspec.structs.replace(branch.chat, title=title)
-        done = self._store.chats.rename(chat_id, title)
+            branch.saving = done
         self._hop.when_done(done, lambda _none: self.list_changed.emit(), self._notices.error)
         self.content_changed.emit()
 
@@ -158,7 +164,7 @@ class ChatController(QObject):
             self.refused.emit(Problem(code="worker.no_model"))
             return
         chat_id = self.ensure_chat()
-        self._store.chats.set_draft(chat_id, "")
+        self._set_draft(self._branches[chat_id], "")
         self._queue.append((chat_id, text))
         self._send_next()
         self.content_changed.emit()
@@ -236,9 +242,10 @@ class ChatController(QObject):
         if self._chat_id == chat_id:
             self.open(None)
 
-    def save_draft(self) -> None:
-        """Keep what stands in the composer; at the end of the app."""
+    def save_draft(self) -> str:
+        """Keep what stands in the composer, at the end of the app; the draft of a new chat."""
         self._keep_draft()
+        return self._new_draft
 
     # ---- asking the engine
 
@@ -257,9 +264,8 @@ class ChatController(QObject):
     def _ask(self, branch: Branch, text: str, versions: tuple[int, ...] = ()) -> None:
         chat_id = branch.chat.id
         records = self._shelf.records(chat_id)
-        message = self._store.messages.add(
-            chat_id, branch.leaf_id, "user", text, records=records
-        ).value
+        saving = self._store.messages.add(chat_id, branch.leaf_id, "user", text, records=records)
+        branch.saving, message = saving.done, saving.value
         message = msgspec.structs.replace(message, versions=(*versions, message.id))
         if not branch.chat.title:
             title = title_from(text)
@@ -272,9 +278,10 @@ class ChatController(QObject):
         self._answer(branch)
 
     def _answer(self, branch: Branch, versions: tuple[int, ...] = ()) -> None:
-        message = self._store.messages.add(
+        saving = self._store.messages.add(
             branch.chat.id, branch.leaf_id, "assistant", state="streaming"
-        ).value
+        )
+        branch.saving, message = saving.done, saving.value
         message = msgspec.structs.replace(message, versions=(*versions, message.id))
         self._generate(branch, branch.add(message))
         if branch.chat.id == self._chat_id:
@@ -328,13 +335,12 @@ class ChatController(QObject):
 
     def _end(self, reply: ActiveReply, message: Message) -> None:
         self._reply = None
-        branch = self._branch_of(reply.chat_id)
+        # What is in memory is newer than the disk now.
+        branch = self._branches.get(reply.chat_id)
         if branch is not None:
-            message = branch.replace(message)
+            message, branch.saving = branch.replace(message), reply.saved
         if reply.chat_id == self._chat_id:
             self._view.finish_message(message_view(message))
-        else:
-            self._branches.pop(reply.chat_id, None)
         self.list_changed.emit()
         self.content_changed.emit()
         self._send_next()
@@ -384,7 +390,10 @@ class ChatController(QObject):
     # ---- small questions
 
     def _branch_of(self, chat_id: int) -> Branch | None:
-        if chat_id not in self._branches:
+        """A chat's messages: from the disk, unless the memory is newer."""
+        branch = self._branches.get(chat_id)
+        is_newer = branch is not None and not branch.is_saved
+        if not is_newer and chat_id not in (self._chat_id, self.replying_in):
             contents = self._store.messages.contents(chat_id)
             if contents is None:
                 return None
@@ -414,9 +423,14 @@ class ChatController(QObject):
 
     def _keep_draft(self) -> None:
         branch = self.branch
-        if branch is not None and branch.chat.draft != self._view.draft():
-            branch.chat = msgspec.structs.replace(branch.chat, draft=self._view.draft())
-            self._store.chats.set_draft(branch.chat.id, self._view.draft())
+        if branch is None:
+            self._new_draft = self._view.draft()
+        elif branch.chat.draft != self._view.draft():
+            self._set_draft(branch, self._view.draft())
+
+    def _set_draft(self, branch: Branch, draft: str) -> None:
+        branch.chat = msgspec.structs.replace(branch.chat, draft=draft)
+        branch.saving = self._store.chats.set_draft(branch.chat.id, draft)
 
 
 def _reading(progress: PrefillProgress) -> ProgressView:

@@ -10,6 +10,8 @@ import msgspec
 from app.chat import figures
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from app.store.rows import Message, MessageState
     from app.store.streaming import ReplyStream
     from engine.errors import Problem
@@ -24,7 +26,12 @@ class ActiveReply:
         message: The stored message it is written into; `message.text` is what it continues.
         stream: Its way to the disk.
         model: Name of the model, kept with the figures.
+
+    Attributes:
+        saved: Completed once all of it is on the disk; None until it is over.
     """
+
+    saved: Future[None] | None = None
 
     def __init__(self, request_id: int, message: Message, stream: ReplyStream, model: str) -> None:
         self.request_id = request_id
@@ -63,13 +70,13 @@ class ActiveReply:
         self._end_thinking()
         stats = figures.stored(finished, model=self._model, thinking_s=self._thinking_s)
         state: MessageState = "stopped" if finished.stop_reason == "cancelled" else "complete"
-        self._stream.finish(state, stats=stats)
+        self.saved = self._stream.finish(state, stats=stats)
         return msgspec.structs.replace(self.message(), state=state, stats=stats)
 
     def fail(self, problem: Problem, state: MessageState = "failed") -> Message:
         """The reply ended badly; what was written stays."""
         self._end_thinking()
-        self._stream.finish(state, problem=problem)
+        self.saved = self._stream.finish(state, problem=problem)
         return msgspec.structs.replace(self.message(), state=state, problem=problem)
 
     @property

@@ -105,7 +105,7 @@ class EngineController(QObject):
     def load(self, settings: EngineSettings) -> None:
         """Load a model, or apply changed settings; starts a worker when there is none."""
         command = Load(request_id=new_request_id(), settings=settings)
-        if self._bridge is None and not self._start():
+        if self._bridge is None and not self._start(settings):
             return
         before = self._session
         if before.is_answering:
@@ -181,7 +181,7 @@ class EngineController(QObject):
 
     # ---- the worker
 
-    def _start(self) -> bool:
+    def _start(self, wanted: EngineSettings) -> bool:
         """Start a worker; False when that is not possible, which has been said then."""
         bridge = WorkerBridge(self, command=self._command, env=self._env)
         bridge.event_arrived.connect(lambda event: self._on_event(bridge, event))
@@ -190,16 +190,15 @@ class EngineController(QObject):
         self._bridge = bridge
         self._started_s = time.monotonic()
         self._told_silent = False
-        self._set(sessions.starting(self._session))
-        self._watchdog.start()
+        self._set(sessions.starting(self._session, wanted))
         try:
             bridge.client.start()
         except OSError as error:
             self._bridge = None
             problem = Problem(code="worker.start_failed", params={"reason": str(error)})
-            bridge.deleteLater()
             self._lose(problem)
             return False
+        self._watchdog.start()
         return True
 
     def _send(self, command: Load | Eject | Generate | Measure | Count | Forget) -> None:

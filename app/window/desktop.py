@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from engine.settings import AppSettings, GenerationSettings
 
 _LAYOUT = "layout"
+_DRAFT = "draft"
 
 
 class Desktop(QObject):
@@ -107,6 +108,7 @@ class Desktop(QObject):
             notices=self.notices,
             hop=self.hop,
             generation=self._generation,
+            new_draft=self.settings.window(_DRAFT),
             parent=self,
         )
         self.ledger = LedgerController(
@@ -193,8 +195,11 @@ class Desktop(QObject):
         """Save what is open, end the engine and every thread."""
         if self._closed:
             return
+        # Its layout is remembered as it closes, while that can still be written.
+        self.window.close()
         self._closed = True
-        self.chat.save_draft()
+        self.settings.set_window(_DRAFT, self.chat.save_draft())
+        self.chat_view.typesetter.close()
         self.models.close()
         self.planning.close()
         self.shelf.close()
@@ -248,9 +253,7 @@ class Desktop(QObject):
         act["next_chat"].triggered.connect(partial(self._step_chat, 1))
         act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
         window.sidebar.document_add_requested.connect(self._choose_files)
-        window.layout_changed.connect(
-            lambda data: self.settings.set_window(_LAYOUT, base64.b64encode(data).decode())
-        )
+        window.layout_changed.connect(self._on_layout_changed)
         window.theme_chosen.connect(self._on_theme)
         window.app_settings_edited.connect(self._on_app_settings)
 
@@ -260,6 +263,10 @@ class Desktop(QObject):
         ids = [message.id for message in self.chat_view.transcript.messages()]
         if str(message_id) in ids:
             self.chat_view.transcript.scroll_to(ids.index(str(message_id)), 0.0)
+
+    def _on_layout_changed(self, data: bytes) -> None:
+        if not self._closed:
+            self.settings.set_window(_LAYOUT, base64.b64encode(data).decode())
 
     def _on_session_changed(self, session: Session) -> None:
         busy = session.is_answering or session.state in (State.STARTING, State.LOADING)

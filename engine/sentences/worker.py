@@ -59,6 +59,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The engine did not answer any more {phase} and was stopped.",
         "Restart it. " + _LOG,
     ),
+    "worker.reloaded": (
+        "The reply ended because the engine was loaded anew.",
+        "Continue it, or ask again.",
+    ),
     "worker.gone": (
         "The engine is not running.",
         "Restart it in the engine pane.",

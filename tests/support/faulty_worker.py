@@ -2,14 +2,21 @@
 
 Started as ``python faulty_worker.py FAULT [MOMENT]`` in the place of the real worker.
 It speaks the real protocol, answers like a small model, and at the given moment commits the fault.
+A word counts as a token. Like the real worker it hears a cancel while it writes.
+
+Environment: ``FAULTY_PAUSE_S`` waits before each word, ``FAULTY_PLAN`` names a file that holds the
+fault and the moment instead; it is deleted as the fault is committed, so that it happens once.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem
@@ -19,6 +26,7 @@ from engine.worker.protocol import (
     Aborting,
     BuildInfo,
     Cancel,
+    Command,
     ContextInfo,
     Count,
     Counted,
@@ -27,6 +35,7 @@ from engine.worker.protocol import (
     Ejected,
     Failed,
     Finished,
+    Forget,
     Generate,
     Hello,
     Load,
@@ -36,6 +45,7 @@ from engine.worker.protocol import (
     Measured,
     ModelInfo,
     PrefillProgress,
+    Prompt,
     Segment,
     Shutdown,
     Usage,
@@ -44,6 +54,8 @@ from engine.worker.protocol import (
 if TYPE_CHECKING:
     from engine.settings import EngineSettings
 
+N_CTX = 8192
+N_CTX_TRAIN = 32768
 REPLY = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
@@ -55,6 +67,8 @@ class FaultyWorker:
         self._moment = moment
         self._protocol = os.fdopen(os.dup(1), "wb", buffering=0)
         self._sender = Sender(self._protocol)
+        self._commands: queue.Queue[Command] = queue.Queue()
+        self._cancelled: set[int] = set()
 
     def run(self) -> None:
         self._reach("start")
@@ -67,26 +81,41 @@ class FaultyWorker:
             physical_cores=1,
         )
         self._sender.send(Hello(protocol_version=version, pid=os.getpid(), build=build, devices=()))
+        threading.Thread(target=self._read, daemon=True).start()
+        while not isinstance(command := self._commands.get(), Shutdown):
+            self._obey(command)
+        if self._fault == "ignores_shutdown":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(60)
+        # Not a plain return: the reader sits in a read that the interpreter would wait for.
+        os._exit(0)
+
+    def _read(self) -> None:
         while (command := read_command(sys.stdin.buffer)) is not None:
-            match command:
-                case Load():
-                    self._load(command)
-                case Generate():
-                    self._generate(command)
-                case Measure():
-                    self._measure(command)
-                case Count():
-                    counts = tuple(len(text.split()) for text in command.texts)
-                    self._sender.send(Counted(request_id=command.request_id, counts=counts))
-                case Eject():
-                    self._sender.send(Ejected(request_id=command.request_id))
-                case Shutdown():
-                    if self._fault == "ignores_shutdown":
-                        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                        time.sleep(60)
-                    return
-                case Cancel():
-                    pass
+            if isinstance(command, Cancel):
+                self._cancelled.add(command.request_id)
+            else:
+                self._commands.put(command)
+        os._exit(0)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Load():
+                self._load(command)
+            case Generate():
+                self._generate(command)
+            case Measure():
+                self._measure(command)
+            case Count():
+                counts = tuple(len(text.split()) for text in command.texts)
+                self._sender.send(Counted(request_id=command.request_id, counts=counts))
+            case Eject():
+                self._sender.send(Ejected(request_id=command.request_id))
+            case Forget():
+                sys.stderr.write(f"forgot {command.chat_id}\n")
+                sys.stderr.flush()
+            case _:
+                pass
 
     def _load(self, command: Load) -> None:
         for step in range(3):
@@ -110,44 +139,66 @@ class FaultyWorker:
         request_id = command.request_id
         self._sender.send(PrefillProgress(request_id=request_id, done=5, total=10, cached=0))
         self._reach("prefill")
-        pause_s = float(os.environ.get("FAULTY_PAUSE_S", "0"))
-        for index, word in enumerate(REPLY, start=1):
-            time.sleep(pause_s)
-            text = word if index == 1 else " " + word
-            self._sender.send(
-                Delta(
-                    request_id=request_id,
-                    text=text,
-                    thinking=False,
-                    completion_tokens=index,
-                    context_used=10 + index,
-                    tokens_per_second=100.0,
-                )
+        if self._fault == "reply_fails":
+            problem = Problem(
+                code="engine.prompt_too_long", params={"tokens": 9000, "n_ctx": 8192, "over": 808}
             )
-            if index == 5:
+            self._sender.send(Failed(request_id=request_id, problem=problem))
+            return
+        pause_s = float(os.environ.get("FAULTY_PAUSE_S", "0"))
+        written = 0
+        for word in REPLY:
+            time.sleep(pause_s)
+            if request_id in self._cancelled:
+                break
+            written += 1
+            self._write(request_id, word, written)
+            if written == 5:
                 self._reach("decode")
-        usage = Usage(prompt_tokens=10, cached_tokens=0, completion_tokens=10)
+        usage = Usage(prompt_tokens=10, cached_tokens=0, completion_tokens=written)
         self._sender.send(
             Finished(
-                request_id=request_id, stop_reason="end", usage=usage, context_used=20, n_ctx=8192
+                request_id=request_id,
+                stop_reason="end" if written == len(REPLY) else "cancelled",
+                usage=usage,
+                context_used=10 + written,
+                n_ctx=N_CTX,
+            )
+        )
+
+    def _write(self, request_id: int, word: str, written: int) -> None:
+        self._sender.send(
+            Delta(
+                request_id=request_id,
+                text=word if written == 1 else " " + word,
+                thinking=False,
+                completion_tokens=written,
+                context_used=10 + written,
+                tokens_per_second=100.0,
             )
         )
 
     def _measure(self, command: Measure) -> None:
-        segments = (Segment(kind="message", label="message", tokens=10),)
+        if self._fault == "measure_fails":
+            problem = Problem(code="worker.bug", detail="measure")
+            self._sender.send(Failed(request_id=command.request_id, problem=problem))
+            return
+        segments = tuple(_segments(command.prompt))
         self._sender.send(
             Measured(
                 request_id=command.request_id,
                 segments=segments,
-                prompt_tokens=10,
+                prompt_tokens=sum(segment.tokens for segment in segments),
                 cached_tokens=0,
-                n_ctx=8192,
+                n_ctx=N_CTX,
             )
         )
 
     def _reach(self, moment: str) -> None:
-        if moment == self._moment:
-            _commit(self._fault, self)
+        fault, due = _planned() or (self._fault, self._moment)
+        if moment == due:
+            _planned(take=True)
+            _commit(fault, self)
 
     def garbage(self) -> None:
         os.write(self._protocol.fileno(), b"Hello from a C library that prints to stdout\n" * 100)
@@ -171,14 +222,14 @@ def loaded(request_id: int, settings: EngineSettings) -> Loaded:
         n_head_kv=1,
         n_embd=1,
         n_vocab=10,
-        n_ctx_train=8192,
+        n_ctx_train=N_CTX_TRAIN,
         n_swa=0,
         memory_class="attention",
         vocabulary_id="fake",
         template_source="model",
     )
     context = ContextInfo(
-        n_ctx=8192,
+        n_ctx=N_CTX,
         n_batch=512,
         n_ubatch=512,
         type_k="f16",
@@ -192,6 +243,26 @@ def loaded(request_id: int, settings: EngineSettings) -> Loaded:
     return Loaded(
         request_id=request_id, settings=settings, model=model, context=context, seconds=0.0
     )
+
+
+def _segments(prompt: Prompt) -> list[Segment]:
+    """Documents and messages by their words."""
+    documents = [
+        Segment(kind="document", label=one.name, tokens=len(one.text.split()), document_id=one.id)
+        for one in prompt.documents
+    ]
+    words = sum(len(turn.text.split()) for turn in prompt.turns)
+    return [*documents, Segment(kind="message", label="message", tokens=words)]
+
+
+def _planned(*, take: bool = False) -> list[str] | None:
+    path = Path(os.environ.get("FAULTY_PLAN", ""))
+    if not path.is_file():
+        return None
+    plan = path.read_text().split()
+    if take:
+        path.unlink()
+    return plan
 
 
 def _commit(fault: str, worker: FaultyWorker) -> None:
