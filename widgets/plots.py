@@ -211,6 +211,8 @@ class ContextChart(pg.PlotWidget):  # type: ignore[misc]
         self.setAccessibleName(self.tr("Memory against context"))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         _plain(self)
+        # Room for the last label of the axis.
+        self.getPlotItem().setContentsMargins(0, 0, 16, 0)
         self._curves: tuple[CurveView, ...] = ()
         self._limits: tuple[LimitView, ...] = ()
         self._top_tokens = 131_072

@@ -161,12 +161,14 @@ class ModelsPage(QFrame):
         self._models = models
         self.list.set_models(models)
         size = sum(model.size_bytes or 0 for model in models)
-        self._summary.setText(
-            self.tr("{n} models · {size}").format(n=len(models), size=file_size(size))
-            if models
-            else ""
-        )
+        self._summary.setText(self._count(len(models), file_size(size)))
         self._show(self.search.text())
+
+    def _count(self, count: int, size: str) -> str:
+        if not count:
+            return ""
+        words = self.tr("1 model") if count == 1 else self.tr("{n} models").format(n=count)
+        return f"{words} · {size}"
 
     def _show(self, text: str) -> None:
         found = self.list.search(text)

@@ -49,6 +49,7 @@ class NumberSpin(QDoubleSpinBox):
         self.setFont(theme.font("body"))
         self.setMinimumWidth(64)
         self.lineEdit().setAccessibleName(info.title)
+        self.lineEdit().setTextMargins(0, 0, 5, 0)
 
     def textFromValue(self, value: float) -> str:
         """How a value is written."""
