@@ -1,0 +1,106 @@
+"""Two nodes on loopback: real answers over both splits, clients, and a node that dies."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.errors import UserError
+from engine.remote.lost import lost_node
+from engine.remote.node import Node, is_exposed
+from engine.settings import EngineSettings, GenerationSettings, validated
+from engine.worker.protocol import Delta, Event, Prompt, Turn
+from engine.worker.session import BlockingWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_QUESTION = Prompt(chat_id="c", turns=(Turn(role="user", text="What is the capital of France?"),))
+_GREEDY = GenerationSettings(temperature=0.0, max_tokens=8, seed=1)
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[Node, Node]]:
+    pair = (Node("127.0.0.1", 0, "CPU", threads=1), Node("127.0.0.1", 0, "CPU", threads=1))
+    for node in pair:
+        node.start()
+    yield pair
+    for node in pair:
+        node.stop()
+
+
+def _answer(settings: EngineSettings) -> str:
+    parts: list[str] = []
+
+    def take(event: Event) -> None:
+        if isinstance(event, Delta):
+            parts.append(event.text)
+
+    with BlockingWorker() as worker:
+        worker.load(settings)
+        worker.generate(_QUESTION, _GREEDY, take)
+    return "".join(parts)
+
+
+@pytest.mark.model
+def test_two_devices_write_what_one_writes(demo_model: Path, nodes: tuple[Node, Node]) -> None:
+    base = EngineSettings(model_path=str(demo_model), n_ctx=512, n_threads=2, n_threads_batch=2)
+    remote = validated(base, devices=tuple(node.address for node in nodes), tensor_split=(1, 1))
+    for kv_type in ("f16", "q8_0", "q4_0"):
+        typed = validated(remote, type_k=kv_type, type_v=kv_type)
+        alone = _answer(validated(base, type_k=kv_type, type_v=kv_type, devices=("cpu",)))
+        assert "Paris" in alone
+        for split in ("layer", "tensor"):
+            # Sums in another order could tip a near tie; this answer is none.
+            assert _answer(validated(typed, split_mode=split)) == alone, (kv_type, split)
+
+
+@pytest.mark.model
+def test_a_node_lists_its_clients_and_lets_them_go(
+    demo_model: Path, nodes: tuple[Node, Node]
+) -> None:
+    settings = EngineSettings(
+        model_path=str(demo_model), n_ctx=256, devices=(nodes[0].address,), n_threads=1
+    )
+    with BlockingWorker() as worker:
+        worker.load(settings)
+        assert [client.address.split(":")[0] for client in nodes[0].clients] == ["127.0.0.1"]
+    deadline_s = time.monotonic() + 10
+    while nodes[0].clients and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert nodes[0].clients == ()
+
+
+@pytest.mark.model
+def test_a_node_that_dies_is_named(demo_model: Path, nodes: tuple[Node, Node]) -> None:
+    addresses = tuple(node.address for node in nodes)
+    settings = EngineSettings(
+        model_path=str(demo_model), n_ctx=256, devices=addresses, tensor_split=(1, 1), n_threads=1
+    )
+    with BlockingWorker() as worker:
+        worker.load(settings)
+        nodes[1].stop()
+        with pytest.raises(UserError) as caught:
+            worker.generate(_QUESTION, _GREEDY)
+    assert caught.value.code == "node.lost"
+    assert nodes[1].address in caught.value.message
+    assert nodes[0].address not in caught.value.message
+
+
+def test_an_engine_that_dies_for_another_reason_blames_no_node() -> None:
+    assert lost_node("GGML_ASSERT(x) failed", ("127.0.0.1:1",)) is None
+    assert lost_node("Remote RPC server crashed", ("CUDA0", "0000:01:00.0")) is None
+
+
+def test_a_port_in_use_is_a_sentence(nodes: tuple[Node, Node]) -> None:
+    with pytest.raises(UserError) as caught:
+        Node("127.0.0.1", nodes[0].port, "CPU", threads=1)
+    assert caught.value.code == "node.port_taken"
+
+
+def test_only_loopback_counts_as_private() -> None:
+    assert not is_exposed("127.0.0.1")
+    assert is_exposed("0.0.0.0")
