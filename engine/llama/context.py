@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ class Context:
         self.handle = native.llama_init_from_model(model.handle, parameters.struct) or 0
         if not self.handle:
             raise context_failure(log_sink.complaints(), settings.n_ctx or model.n_ctx_train)
-        self.flash_attn = _flash_attention(settings, [line.text for line in log_sink.lines()])
+        self.flash_attn = _flash_attention([line.text for line in log_sink.lines()])
         self.n_ctx = int(native.llama_n_ctx(self.handle))
         self.n_batch = int(native.llama_n_batch(self.handle))
         self.n_ubatch = int(native.llama_n_ubatch(self.handle))
@@ -208,12 +209,17 @@ class Batch:
         return self._native
 
 
-def _flash_attention(settings: EngineSettings, lines: Sequence[str]) -> bool | None:
-    if settings.flash_attn != "auto":
-        return settings.flash_attn == "on"
+# "flash_attn = enabled" where it was decided before, else what a trial graph came to.
+_FLASH_ATTENTION = re.compile(r"(?:flash_attn\s*= |Flash Attention )(enabled|disabled)")
+_FLASH_ATTENTION_LACKING = re.compile(r"Flash Attention not supported")
+
+
+def _flash_attention(lines: Sequence[str]) -> bool | None:
+    """Whether a new context uses flash attention; only its log tells."""
     for line in lines:
-        if "Flash Attention" in line and "enabled" in line:
-            return True
-        if "Flash Attention" in line and "disabled" in line:
+        found = _FLASH_ATTENTION.search(line)
+        if found:
+            return found.group(1) == "enabled"
+        if _FLASH_ATTENTION_LACKING.search(line):
             return False
     return None

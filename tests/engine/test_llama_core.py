@@ -98,6 +98,7 @@ def test_a_load_tells_its_phases_and_what_it_made() -> None:
     assert (outcome.model.architecture, outcome.model.n_vocab) == ("llama", 49_152)
     assert outcome.model.memory_class == "attention"
     assert outcome.context.n_ctx == 2048
+    assert outcome.context.flash_attn
     assert [device.kind for device in outcome.context.devices] == ["cpu"]
     assert sum(row.weights_bytes for row in outcome.context.memory) > 90_000_000
 

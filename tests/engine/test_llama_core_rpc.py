@@ -1,0 +1,144 @@
+"""Two RPC servers on loopback are two devices: layer and tensor split run for real on any CPU."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from engine.errors import UserError
+from engine.llama.engine import Engine
+from engine.models.demo import demo_model_path
+from engine.remote.servers import free_port, start_server, stop_server
+from engine.settings import EngineSettings, GenerationSettings
+from engine.worker.protocol import Delta, Prompt, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.worker.protocol import PrefillProgress
+
+pytestmark = pytest.mark.model
+
+SETTINGS = EngineSettings(
+    model_path=str(demo_model_path()), n_ctx=512, n_threads=1, n_threads_batch=1, devices=("cpu",)
+)
+CALM = GenerationSettings(
+    system_prompt="You are a helpful assistant.", temperature=0.0, max_tokens=12
+)
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[str, str]]:
+    """Servers of this test alone: a server serves one client, for as long as that one lives."""
+    started = [start_server("CPU", threads=1) for _ in range(2)]
+    yield started[0][0], started[1][0]
+    for _, process in started:
+        stop_server(process)
+
+
+def answer(engine: Engine, question: str = "Name three colours.") -> str:
+    texts: list[str] = []
+
+    def emit(event: PrefillProgress | Delta) -> None:
+        if isinstance(event, Delta):
+            texts.append(event.text)
+
+    prompt = Prompt(chat_id="c", turns=(Turn(role="user", text=question),))
+    engine.generate(prompt, CALM, cancelled=lambda: False, emit=emit, request_id=1)
+    return "".join(texts)
+
+
+def answer_with(settings: EngineSettings) -> str:
+    engine = Engine()
+    engine.load(settings, progress=lambda *_: True)
+    text = answer(engine)
+    engine.close()
+    return text
+
+
+def test_layers_on_two_devices_write_what_one_device_writes(servers: tuple[str, str]) -> None:
+    alone = answer_with(SETTINGS)
+    engine = Engine()
+    outcome = engine.load(
+        replace(SETTINGS, devices=servers, tensor_split=(2, 1)), progress=lambda *_: True
+    )
+    assert [device.kind for device in outcome.context.devices] == ["rpc", "rpc"]
+    assert [device.id for device in outcome.context.devices] == list(servers)
+    assert outcome.context.split_mode == "layer"
+    rows = {row.id: row for row in outcome.context.memory}
+    first, second = rows[servers[0]], rows[servers[1]]
+    assert min(first.weights_bytes, second.weights_bytes) > 0
+    assert first.kv_bytes > second.kv_bytes > 0
+    assert answer(engine) == alone
+    engine.close()
+
+
+def test_a_tensor_split_writes_and_takes_a_quantized_cache(servers: tuple[str, str]) -> None:
+    engine = Engine()
+    outcome = engine.load(
+        replace(SETTINGS, devices=servers, split_mode="tensor", type_k="q8_0", type_v="q8_0"),
+        progress=lambda *_: True,
+    )
+    assert outcome.context.split_mode == "tensor"
+    assert outcome.context.flash_attn
+    assert answer(engine, "What is the capital of France?").startswith("The capital of France")
+    engine.close()
+
+
+def test_one_device_of_a_list_is_chosen_by_its_place(servers: tuple[str, str]) -> None:
+    engine = Engine()
+    outcome = engine.load(
+        replace(SETTINGS, devices=servers, split_mode="none", main_gpu=1), progress=lambda *_: True
+    )
+    assert [device.id for device in outcome.context.devices] == [servers[1]]
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"tensor_split": (1, 2, 3)}, "engine.split_ratio"),
+        ({"tensor_split": (0, 0)}, "engine.split_ratio"),
+        ({"split_mode": "none", "main_gpu": 2}, "engine.main_gpu"),
+    ],
+)
+def test_a_split_that_does_not_go_with_the_devices_is_refused(
+    servers: tuple[str, str], changes: dict[str, object], code: str
+) -> None:
+    engine = Engine()
+    with pytest.raises(UserError) as raised:
+        engine.load(replace(SETTINGS, devices=servers, **changes), progress=lambda *_: True)
+    assert raised.value.code == code
+    engine.close()
+
+
+def test_something_else_at_an_address_is_told_apart() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def reply() -> None:
+            connection, _ = listener.accept()
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(1024)
+            connection.close()
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        assert refused(address) == "engine.rpc_not_ggml"
+        thread.join()
+
+
+def test_nobody_at_an_address_is_said() -> None:
+    assert refused(f"127.0.0.1:{free_port()}") == "engine.rpc_unreachable"
+
+
+def refused(address: str) -> str:
+    engine = Engine()
+    with pytest.raises(UserError) as raised:
+        engine.load(replace(SETTINGS, devices=(address,)), progress=lambda *_: True)
+    engine.close()
+    return raised.value.code
