@@ -31,6 +31,10 @@ class TemplateFailedError(Exception):
     """A template that does not parse, raises, or goes past a limit; the text says which."""
 
 
+class TemplateLimitError(TemplateFailedError):
+    """A template that goes past a limit: there is no use in trying it another way."""
+
+
 class _GenerationTag(Extension):
     """``{% generation %}`` marks what a model was trained to write; it prints its body."""
 
@@ -57,7 +61,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def tick(self) -> str:
         """Called by every pass of a loop and every macro."""
         if time.monotonic() > self.deadline:
-            raise TemplateFailedError(f"it runs longer than {_SECONDS:g} seconds")
+            raise TemplateLimitError(f"it runs longer than {_SECONDS:g} seconds")
         return ""
 
     def join_all(self, *parts: Any) -> str:  # noqa: ANN401
@@ -120,7 +124,7 @@ def _product(left: Any, right: Any) -> int:  # noqa: ANN401
 
 def _bound(size: int) -> None:
     if size > _MOST_CHARACTERS:
-        raise TemplateFailedError(f"it makes a text of {size:,} characters")
+        raise TemplateLimitError(f"it makes a text of {size:,} characters")
 
 
 class SandboxedTemplate:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.errors import Problem, UserError
-from engine.llama.jinja_sandbox import SandboxedTemplate, TemplateFailedError
+from engine.llama.jinja_sandbox import SandboxedTemplate, TemplateFailedError, TemplateLimitError
 from engine.llama.library import api
 from engine.llama.template_fallbacks import Fallback, fallback_for
 from engine.llama.think_tags import known_tags, tags_in
@@ -95,6 +95,8 @@ class ChatTemplate:
     def _tried(self, *turns: Turn) -> str | None:
         try:
             text = self._text(turns, thinking=True)
+        except TemplateLimitError:
+            raise
         except TemplateFailedError:
             return None
         place = 0

@@ -220,7 +220,7 @@ class TextTokens:
 
 
 def _size(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
+    return len(text.replace(_CUT, "").encode("utf-8", "replace"))
 
 
 def _first_of(pieces: list[tuple[int, Tokens]]) -> int | None:
