@@ -34,6 +34,10 @@ _COMMANDS = {
 }
 
 
+# What the engine said last; more of it is shown with --log.
+_DETAIL_CHARACTERS = 1500
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -86,6 +90,8 @@ def _report(error: UserError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": error.problem.as_json()}, ensure_ascii=False))
         return
+    if error.problem.detail:
+        print(error.problem.detail[-_DETAIL_CHARACTERS:], file=sys.stderr)
     print(error.message, file=sys.stderr)
     if error.fix:
         print(error.fix, file=sys.stderr)

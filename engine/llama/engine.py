@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem, UserError
@@ -10,7 +9,7 @@ from engine.llama.bench import BenchRun
 from engine.llama.context import Context
 from engine.llama.devices import Devices
 from engine.llama.generation import Generation
-from engine.llama.library import api
+from engine.llama.library import api, binding_version
 from engine.llama.loaded import Loaded
 from engine.llama.measure import PrefillPace, PromptMeasure
 from engine.llama.model import Model
@@ -58,7 +57,7 @@ class Engine:
         native, threads = api(), default_threads()
         backends = {device.info.backend for device in self._devices.all()}
         return BuildInfo(
-            llama_cpp_python=version("llama-cpp-python"),
+            llama_cpp_python=binding_version(),
             backends=tuple(sorted(backends - {""})),
             system_info=native.llama_print_system_info().decode("utf-8", "replace").strip(),
             gpu_offload=bool(native.llama_supports_gpu_offload()),

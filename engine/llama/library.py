@@ -44,6 +44,13 @@ def api() -> ModuleType:
     return loaded
 
 
+def package_version() -> str:
+    """The version of llama-cpp-python that is in use, installed or only on the path."""
+    import llama_cpp
+
+    return str(llama_cpp.__version__)
+
+
 def ggml(name: str, result: Any = None, *arguments: Any) -> Any:  # noqa: ANN401
     """A function of ggml that `llama_cpp` does not wrap, with its C types declared.
 
@@ -121,6 +128,14 @@ def _module() -> ModuleType:
     import llama_cpp.llama_cpp as loaded
 
     return loaded
+
+
+def binding_version() -> str:
+    """Version of llama-cpp-python, also where it lies unpacked without its package metadata."""
+    import llama_cpp
+
+    _module()
+    return str(llama_cpp.__version__)
 
 
 def _load_dynamic_backends() -> None:
