@@ -62,6 +62,11 @@ class Case:
         return self.settings.split_mode == "tensor"
 
     @property
+    def divides_layers(self) -> bool:
+        """A tensor split that divides attention: the first GPU layer is the output layer."""
+        return self.tensor and not 0 <= self.settings.n_gpu_layers <= 1
+
+    @property
     def on_gpu(self) -> bool:
         """Some layer is computed on a device other than the CPU."""
         return bool(self.devices) and self.settings.n_gpu_layers != 0

@@ -45,14 +45,14 @@ def _tensor_flash(case: Case) -> bool:
 def _tensor_kv_type(case: Case) -> Params | None:
     # A type that CUDA's flash attention does not know runs on the CPU under a layer split; the
     # device that stands for all GPUs has no such way out and aborts.
-    if not (case.tensor and case.attends and case.has(*CUDA)):
+    if not (case.divides_layers and case.attends and case.has(*CUDA)):
         return None
     strange = strange_kv_types(case)
     return {"types": strange} if strange else None
 
 
 def _tensor_head_size(case: Case) -> Params | None:
-    if not (case.tensor and case.attends and case.has(*CUDA)):
+    if not (case.divides_layers and case.attends and case.has(*CUDA)):
         return None
     size = size_without_kernel(case)
     return {"size": size} if size else None
@@ -79,21 +79,21 @@ def _zero_share(case: Case) -> Params | None:
 
 def _tensor_one_kv_head(case: Case) -> bool:
     # A single K head cannot be cut, and the graph then mixes whole and divided heads.
-    several = case.tensor and len(case.devices) > 1 and case.attends
+    several = case.divides_layers and len(case.devices) > 1 and case.attends
     return several and 1 in case.model.kv_heads
 
 
 def _tensor_gated_remote(case: Case) -> Params | None:
     # Slices of the gated Q lie outside the buffer that the RPC server checks them against.
     remote = [device for device in case.devices if device.kind == "rpc"]
-    if case.tensor and len(case.devices) > 1 and remote:
+    if case.divides_layers and len(case.devices) > 1 and remote:
         architecture = case.model.architecture
         return {"architecture": architecture} if architecture in _GATED_Q else None
     return None
 
 
 def _tensor_kv_off_gpu(case: Case) -> bool:
-    return case.tensor and not case.settings.offload_kqv and case.attends
+    return case.divides_layers and not case.settings.offload_kqv and case.attends
 
 
 def _no_nccl(case: Case) -> bool:

@@ -71,6 +71,7 @@ def test_default_settings_are_fine() -> None:
         ({"split_mode": "tensor"}, _LLAMA, (), "tensor_no_device", "no"),
         ({"split_mode": "tensor"}, _LLAMA, _CUDA[:1], "tensor_one_device", "note"),
         ({"split_mode": "tensor", "tensor_split": (4096, 1)}, _LLAMA, _CUDA, "tensor_shares", "no"),
+        ({"split_mode": "tensor", "offload_kqv": False}, _LLAMA, _CUDA, "tensor_kv_off_gpu", "no"),
         ({"tensor_split": (1, 2, 3)}, _LLAMA, _CUDA, "share_count", "no"),
         ({"tensor_split": (-1, 2)}, _LLAMA, _CUDA, "negative_share", "no"),
         ({"split_mode": "none", "main_gpu": 5}, _LLAMA, _CUDA, "main_device", "no"),
@@ -102,6 +103,12 @@ def test_a_single_kv_head_cannot_be_divided() -> None:
     gemma = msgspec.structs.replace(_LLAMA, architecture="gemma3", kv_heads=(1,) * 32)
     assert "rules.tensor_one_kv_head" in _codes(EngineSettings(split_mode="tensor"), gemma)
     assert "rules.tensor_one_kv_head" not in _codes(EngineSettings(), gemma)
+
+
+def test_a_tensor_split_of_the_output_layer_alone_divides_no_heads() -> None:
+    one = msgspec.structs.replace(_LLAMA, kv_heads=(1,) * 32)
+    settings = EngineSettings(split_mode="tensor", n_gpu_layers=1, offload_kqv=False)
+    assert worst(check(settings, one, _BUILD, _CUDA)) != "no"
 
 
 def test_gated_attention_is_kept_off_remote_devices_in_a_tensor_split() -> None:
