@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,18 +57,34 @@ class Wheel:
         # Beside its place, so that an interrupted build leaves no half a wheel there.
         with tempfile.TemporaryDirectory(dir=self._dir) as scratch:
             requirements = Path(scratch) / "requirements.txt"
-            requirements.write_text(self._requirement, encoding="utf-8")
+            requirements.write_text(self._pip_requirement(), encoding="utf-8")
             command = [str(uv), "tool", "run", "--quiet", "--python", str(python)]
             command += ["--from", _PIP, "pip", "wheel", "--quiet", "--disable-pip-version-check"]
             command += ["--no-cache-dir", "--no-deps", "--require-hashes"]
             command += ["--requirement", str(requirements), "--wheel-dir", scratch]
-            for name, value in self._settings.items():
-                command.append(f"--config-settings=cmake.define.{name}={value}")
             if subprocess.run(command, env=_build_env(os.environ)).returncode:
                 return False
             built = next(Path(scratch).glob("*.whl"))
+            if not self._holds_what_was_asked(built):
+                return False
             shutil.move(built, self._dir / built.name)
         return True
+
+    def _pip_requirement(self) -> str:
+        """The entry with its settings: pip heeds none of the command line for what a file names."""
+        settings = [
+            f'--config-settings="cmake.define.{name}={value}"'
+            for name, value in self._settings.items()
+        ]
+        return " \\\n    ".join([self._requirement.rstrip(), *settings]) + "\n"
+
+    def _holds_what_was_asked(self, wheel: Path) -> bool:
+        """Whether the library of every setting that is on was really built."""
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+        asked = [name for name, value in self._settings.items() if value == "ON"]
+        libraries = [f"ggml-{name.removeprefix('GGML_').lower()}." for name in asked]
+        return all(any(library in name for name in names) for library in libraries)
 
 
 def locked_requirement(lock_text: str) -> tuple[str, str]:
