@@ -74,6 +74,10 @@ class ModelsController(QObject):
         recent = self._settings.recent_models
         self._finder.submit(self._look, folders, recent, self._stop)
 
+    def known(self) -> tuple[tuple[str, str], ...]:
+        """Path and name of every model found so far."""
+        return tuple((view.path, view.name) for view in self._views.values())
+
     def say_gone(self, path: str) -> None:
         """The model used last is not there any more."""
         self._settings.forget_model(Path(path))

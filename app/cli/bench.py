@@ -93,11 +93,13 @@ def run(options: argparse.Namespace) -> int:
         outcome = Runner(worker, loaded, progress=progress.say).run(plan)
         build = worker.hello.build
     progress.say("")
+    for problem in outcome.problems:
+        print(f"{problem.message} {problem.fix}", file=sys.stderr)
     if options.json:
         print(json.dumps(report_as_json(outcome, loaded, build), ensure_ascii=False))
     else:
         print(f"{heading(loaded)}\n\n{table(outcome.runs)}")
-    return 0
+    return 1 if outcome.problems else 0
 
 
 def numbers(text: str, example: str) -> list[int]:

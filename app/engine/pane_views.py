@@ -241,4 +241,4 @@ def _others(gpu: GpuSnapshot) -> str:
     others = gpu.vram_used_bytes - gpu.own_vram_bytes
     if others < 0.1 * _GIB:
         return ""
-    return _tr("other programs {gib:.1f} GiB").format(gib=others / _GIB)
+    return _tr("others {gib:.1f} GiB").format(gib=others / _GIB)

@@ -20,6 +20,7 @@ from app.crash import CrashLog, CrashReport
 from app.documents.shelf import Shelf
 from app.engine.build_words import build_words
 from app.engine.controller import EngineController
+from app.engine.economics_controller import EconomicsController
 from app.engine.pane_controller import PaneController
 from app.engine.plan_controller import PlanController
 from app.hop import MainThread
@@ -164,6 +165,15 @@ class Desktop(QObject):
             parent=self,
         )
 
+        self.economics = EconomicsController(
+            window=self.window,
+            pane=self.pane,
+            models=self.models,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
+
     def _generation(self) -> GenerationSettings:
         return self.settings.generation
 
@@ -202,6 +212,7 @@ class Desktop(QObject):
         self.chat_view.typesetter.close()
         self.models.close()
         self.planning.close()
+        self.economics.close()
         self.shelf.close()
         self.instruments.stop()
         self.engine.shutdown()
