@@ -43,6 +43,8 @@ _PROGRAMS: dict[Mode, _Program] = {
         "xllamacpp's llama-server", "engine.bench.peer_server", "xllamacpp", "xllamacpp"
     ),
 }
+PEERS = frozenset(_PROGRAMS)
+"""Modes that are other programs."""
 
 
 class PeerProcess:

@@ -31,6 +31,7 @@ def report_as_json(outcome: Outcome, loaded: Loaded, build: BuildInfo) -> dict[s
         "context": msgspec.to_builtins(context),
         "runs": [msgspec.to_builtins(run) for run in outcome.runs],
         "ratios": ratios_of(outcome.runs),
+        "missing": [problem.as_json() for problem in outcome.problems],
         "worker_rss_bytes": outcome.worker_rss_bytes,
     }
 

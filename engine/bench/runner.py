@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from engine.bench.peers import PeerProcess
+from engine.bench.peers import PEERS, PeerProcess
 from engine.bench.statistics import run_of
 from engine.bench.talk import Setup
+from engine.errors import Problem, UserError
 from engine.worker.client import new_request_id
 from engine.worker.protocol import Bench
 
@@ -30,11 +31,13 @@ class Outcome:
     Attributes:
         runs: One per test and contender, in the order of the plan.
         versions: What the peers call themselves, by mode.
+        problems: Why a peer has no figures from some test on.
         worker_rss_bytes: Memory of the product's worker after the last test.
     """
 
     runs: tuple[Run, ...]
     versions: dict[str, str]
+    problems: tuple[Problem, ...]
     worker_rss_bytes: int
 
 
@@ -43,7 +46,6 @@ class Runner:
 
     Args:
         progress: Told in words what is timed now.
-        on_run: Given the figures of each test as they come.
     """
 
     def __init__(
@@ -52,51 +54,61 @@ class Runner:
         loaded: Loaded,
         *,
         progress: Callable[[str], None] = lambda _text: None,
-        on_run: Callable[[Run], None] = lambda _run: None,
     ) -> None:
         self._worker = worker
         self._loaded = loaded
         self._progress = progress
-        self._on_run = on_run
         self._peers: dict[Mode, PeerProcess] = {}
+        self._problems: list[Problem] = []
         self._rss_bytes = 0
 
     def run(self, plan: Plan) -> Outcome:
-        """Do it.
+        """Do it. A peer that fails in the middle drops out; the others go on.
 
         Raises:
-            UserError: A test does not fit, was cancelled, or a peer failed.
+            UserError: A test does not fit or was cancelled, or a peer does not start.
         """
         versions: dict[str, str] = {}
         with ExitStack() as stack:
             for contender in plan.contenders:
-                if contender.mode in ("llama-class", "server"):
+                if contender.mode in PEERS:
                     self._progress(f"starting {contender.mode}")
                     peer = stack.enter_context(PeerProcess(contender.mode))
                     versions[contender.mode] = peer.set_up(self._setup(contender))
                     self._peers[contender.mode] = peer
             runs = [run for test in plan.tests for run in self._test(test, plan)]
-        return Outcome(tuple(runs), versions, self._rss_bytes)
+        return Outcome(tuple(runs), versions, tuple(self._problems), self._rss_bytes)
 
     def _test(self, test: Test, plan: Plan) -> list[Run]:
-        contenders = [each for each in plan.contenders if each.takes(test)]
-        seconds: list[list[float]] = [[] for _ in contenders]
+        seconds = {each: list[float]() for each in plan.contenders if self._takes(each, test)}
         # Round 0 warms up caches and kernels, reads up to the depth, and does not count.
         for turn in range(plan.repetitions + 1):
-            for contender, times in zip(contenders, seconds, strict=True):
+            for contender in list(seconds):
                 self._progress(f"{test.name}: {contender.label}, {turn} of {plan.repetitions}")
-                times.append(self._time(test, contender))
-        runs = [
-            run_of(test, contender, times[1:])
-            for contender, times in zip(contenders, seconds, strict=True)
-        ]
-        for run in runs:
-            self._on_run(run)
-        return runs
+                taken = self._time(test, contender)
+                if taken is None:
+                    del seconds[contender]
+                elif turn:
+                    seconds[contender].append(taken)
+        return [run_of(test, contender, times) for contender, times in seconds.items()]
 
-    def _time(self, test: Test, contender: Contender) -> float:
-        if contender.mode in self._peers:
-            return self._peers[contender.mode].time(test)
+    def _takes(self, contender: Contender, test: Test) -> bool:
+        is_peer = contender.mode in PEERS
+        return contender.takes(test) and (not is_peer or contender.mode in self._peers)
+
+    def _time(self, test: Test, contender: Contender) -> float | None:
+        """Seconds of one repetition; None for a peer that has just dropped out."""
+        peer = self._peers.get(contender.mode)
+        if peer is None:
+            return self._time_worker(test, contender)
+        try:
+            return peer.time(test)
+        except UserError as error:
+            self._problems.append(error.problem)
+            del self._peers[contender.mode]
+            return None
+
+    def _time_worker(self, test: Test, contender: Contender) -> float:
         reads = test.kind == "pp"
         result = self._worker.bench(
             Bench(

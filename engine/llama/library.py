@@ -44,13 +44,6 @@ def api() -> ModuleType:
     return loaded
 
 
-def package_version() -> str:
-    """The version of llama-cpp-python that is in use, installed or only on the path."""
-    import llama_cpp
-
-    return str(llama_cpp.__version__)
-
-
 def ggml(name: str, result: Any = None, *arguments: Any) -> Any:  # noqa: ANN401
     """A function of ggml that `llama_cpp` does not wrap, with its C types declared.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from engine.bench.talk import serve
+from engine.llama.library import binding_version
 from engine.llama.parameters import KV_TYPES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class LlamaClassPeer:
         import llama_cpp
 
         settings = setup.settings
-        self.version = f"llama-cpp-python {version('llama-cpp-python')}"
+        self.version = f"llama-cpp-python {binding_version()}"
         self._sampling = _sampling(setup.generation, llama_cpp)
         self._native = llama_cpp
         self._llama: Any = llama_cpp.Llama(
