@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from engine.bench.plan import CHAINS, Plan, contenders_of, tests_of
+from engine.bench.plan import CHAINS, Plan, contenders_of, trials_of
 from engine.bench.report import heading, report_as_json, table
 from engine.bench.runner import Runner
 from engine.errors import UserError
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure; 0 when every figure was taken."""
     generation = settings_from(options, GenerationSettings())
     plan = Plan(
-        tests_of(
+        trials_of(
             numbers(options.pp, "512,2048"),
             numbers(options.tg, "128"),
             numbers(options.depth, "0,4096"),

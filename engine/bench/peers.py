@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.framing import FramingError, read_frame, write_frame
 
 if TYPE_CHECKING:
-    from engine.bench.plan import Mode, Test
+    from engine.bench.plan import Mode, Trial
     from engine.bench.talk import Answer, Request, Setup
 
 _END_S = 3.0
@@ -102,9 +102,9 @@ class PeerProcess:
             return answer.version
         raise self._failed("it gave no sensible answer")
 
-    def time(self, test: Test) -> float:
+    def time(self, trial: Trial) -> float:
         """Seconds of one repetition."""
-        answer = self._ask(Task(kind=test.kind, n=test.n, depth=test.depth))
+        answer = self._ask(Task(kind=trial.kind, n=trial.n, depth=trial.depth))
         if isinstance(answer, Timed):
             return answer.seconds
         raise self._failed("it gave no sensible answer")

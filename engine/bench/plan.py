@@ -35,7 +35,7 @@ CHAINS: Chains = {
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Trial:
     """Read (pp) or write (tg) `n` tokens after `depth` others."""
 
     kind: Kind
@@ -67,39 +67,39 @@ class Contender:
         """What a table calls it."""
         return f"{self.mode} {self.chain}" if self.chain else self.mode
 
-    def takes(self, test: Test) -> bool:
+    def takes(self, trial: Trial) -> bool:
         """Whether a test says anything new about it."""
-        return test.kind == "tg" or self.reads
+        return trial.kind == "tg" or self.reads
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All tests, each run by all contenders in turn."""
 
-    tests: tuple[Test, ...]
+    trials: tuple[Trial, ...]
     contenders: tuple[Contender, ...]
     repetitions: int
 
     @property
     def n_ctx(self) -> int:
         """The shortest context that holds every test."""
-        longest = max(test.depth + test.n for test in self.tests) + 2
+        longest = max(trial.depth + trial.n for trial in self.trials) + 2
         return -(-longest // _ROUNDING) * _ROUNDING
 
 
-def tests_of(pp: Sequence[int], tg: Sequence[int], depths: Sequence[int]) -> tuple[Test, ...]:
+def trials_of(pp: Sequence[int], tg: Sequence[int], depths: Sequence[int]) -> tuple[Trial, ...]:
     """All combinations, by depth; a length of 0 stands for none.
 
     Raises:
         UserError: ``bench.nothing``.
     """
-    tests = []
+    trials = []
     for depth in dict.fromkeys(depths):
-        tests += [Test("pp", n, depth) for n in dict.fromkeys(pp) if n]
-        tests += [Test("tg", n, depth) for n in dict.fromkeys(tg) if n]
-    if not tests:
+        trials += [Trial("pp", n, depth) for n in dict.fromkeys(pp) if n]
+        trials += [Trial("tg", n, depth) for n in dict.fromkeys(tg) if n]
+    if not trials:
         raise UserError("bench.nothing")
-    return tuple(tests)
+    return tuple(trials)
 
 
 def contenders_of(

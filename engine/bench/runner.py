@@ -18,7 +18,7 @@ from engine.worker.protocol import Bench
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.bench.plan import Contender, Mode, Plan, Test
+    from engine.bench.plan import Contender, Mode, Plan, Trial
     from engine.bench.statistics import Run
     from engine.worker.protocol import Loaded
     from engine.worker.session import BlockingWorker
@@ -76,46 +76,46 @@ class Runner:
                     peer = stack.enter_context(PeerProcess(contender.mode))
                     versions[contender.mode] = peer.set_up(self._setup(contender))
                     self._peers[contender.mode] = peer
-            runs = [run for test in plan.tests for run in self._test(test, plan)]
+            runs = [run for trial in plan.trials for run in self._trial(trial, plan)]
         return Outcome(tuple(runs), versions, tuple(self._problems), self._rss_bytes)
 
-    def _test(self, test: Test, plan: Plan) -> list[Run]:
-        seconds = {each: list[float]() for each in plan.contenders if self._takes(each, test)}
+    def _trial(self, trial: Trial, plan: Plan) -> list[Run]:
+        seconds = {each: list[float]() for each in plan.contenders if self._takes(each, trial)}
         # Round 0 warms up caches and kernels, reads up to the depth, and does not count.
         for turn in range(plan.repetitions + 1):
             for contender in list(seconds):
-                self._progress(f"{test.name}: {contender.label}, {turn} of {plan.repetitions}")
-                taken = self._time(test, contender)
+                self._progress(f"{trial.name}: {contender.label}, {turn} of {plan.repetitions}")
+                taken = self._time(trial, contender)
                 if taken is None:
                     del seconds[contender]
                 elif turn:
                     seconds[contender].append(taken)
-        return [run_of(test, contender, times) for contender, times in seconds.items()]
+        return [run_of(trial, contender, times) for contender, times in seconds.items()]
 
-    def _takes(self, contender: Contender, test: Test) -> bool:
+    def _takes(self, contender: Contender, trial: Trial) -> bool:
         is_peer = contender.mode in PEERS
-        return contender.takes(test) and (not is_peer or contender.mode in self._peers)
+        return contender.takes(trial) and (not is_peer or contender.mode in self._peers)
 
-    def _time(self, test: Test, contender: Contender) -> float | None:
+    def _time(self, trial: Trial, contender: Contender) -> float | None:
         """Seconds of one repetition; None for a peer that has just dropped out."""
         peer = self._peers.get(contender.mode)
         if peer is None:
-            return self._time_worker(test, contender)
+            return self._time_worker(trial, contender)
         try:
-            return peer.time(test)
+            return peer.time(trial)
         except UserError as error:
             self._problems.append(error.problem)
             del self._peers[contender.mode]
             return None
 
-    def _time_worker(self, test: Test, contender: Contender) -> float:
-        reads = test.kind == "pp"
+    def _time_worker(self, trial: Trial, contender: Contender) -> float:
+        reads = trial.kind == "pp"
         result = self._worker.bench(
             Bench(
                 request_id=new_request_id(),
-                n_prompt=test.n if reads else 0,
-                n_generate=0 if reads else test.n,
-                depth=test.depth,
+                n_prompt=trial.n if reads else 0,
+                n_generate=0 if reads else trial.n,
+                depth=trial.depth,
                 repetitions=1,
                 generation=contender.generation,
                 raw=contender.mode == "raw",

@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.bench.plan import Contender, Test
+    from engine.bench.plan import Contender, Trial
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +39,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.test}{self.n}" + (f" @ d{self.depth}" if self.depth else "")
 
 
-def run_of(test: Test, contender: Contender, seconds: Sequence[float]) -> Run:
+def run_of(trial: Trial, contender: Contender, seconds: Sequence[float]) -> Run:
     """The figures of one test; at least one repetition."""
-    samples = [test.n / max(each, 1e-9) for each in seconds]
+    samples = [trial.n / max(each, 1e-9) for each in seconds]
     return Run(
-        test=test.kind,
-        n=test.n,
-        depth=test.depth,
+        test=trial.kind,
+        n=trial.n,
+        depth=trial.depth,
         mode=contender.mode,
         label=contender.label,
         chain=contender.chain,

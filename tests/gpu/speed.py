@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.bench.plan import CHAINS, Contender, Plan, Test, contenders_of, tests_of
+from engine.bench.plan import CHAINS, Contender, Plan, Trial, contenders_of, trials_of
 from engine.bench.runner import Runner
 from engine.bench.statistics import run_of
 from engine.errors import UserError
@@ -140,10 +140,10 @@ def _shares(ratios: dict[str, dict[str, float]], run: Run) -> list[tuple[str, fl
 # ---- llama-bench --------------------------------------------------------------------------------
 
 
-def llama_bench(case: Case, plan: Plan, threads: int, repetitions: int) -> dict[Test, list[float]]:
+def llama_bench(case: Case, plan: Plan, threads: int, repetitions: int) -> dict[Trial, list[float]]:
     """Tokens per second of each repetition, by test; nothing where it failed."""
-    lengths = {kind: [t.n for t in plan.tests if t.kind == kind] for kind in ("pp", "tg")}
-    depths = ",".join(dict.fromkeys(str(test.depth) for test in plan.tests))
+    lengths = {kind: [t.n for t in plan.trials if t.kind == kind] for kind in ("pp", "tg")}
+    depths = ",".join(dict.fromkeys(str(trial.depth) for trial in plan.trials))
     command = [
         str(_LLAMA_BENCH),
         *("-m", str(case.model), "-p", str(lengths["pp"][0]), "-n", str(lengths["tg"][0])),
@@ -156,19 +156,19 @@ def llama_bench(case: Case, plan: Plan, threads: int, repetitions: int) -> dict[
     )
     if done.returncode:
         raise OSError(f"llama-bench: status {done.returncode}: {done.stderr.strip()[-200:]}")
-    found: dict[Test, list[float]] = {}
+    found: dict[Trial, list[float]] = {}
     for row in json.loads(done.stdout):
         kind, n = ("pp", row["n_prompt"]) if row["n_prompt"] else ("tg", row["n_gen"])
-        found[Test("pp" if kind == "pp" else "tg", n, row["n_depth"])] = row["samples_ts"]
+        found[Trial("pp" if kind == "pp" else "tg", n, row["n_depth"])] = row["samples_ts"]
     return found
 
 
-def _as_runs(halves: Sequence[dict[Test, list[float]]], plan: Plan) -> list[Run]:
+def _as_runs(halves: Sequence[dict[Trial, list[float]]], plan: Plan) -> list[Run]:
     runs = []
-    for test in plan.tests:
-        speeds = [speed for half in halves for speed in half.get(test, [])]
+    for trial in plan.trials:
+        speeds = [speed for half in halves for speed in half.get(trial, [])]
         if speeds:
-            run = run_of(test, Contender("raw"), [test.n / speed for speed in speeds])
+            run = run_of(trial, Contender("raw"), [trial.n / speed for speed in speeds])
             runs.append(msgspec.structs.replace(run, mode="llama-bench", label="llama-bench"))
     return runs
 
@@ -178,7 +178,7 @@ def _as_runs(halves: Sequence[dict[Test, list[float]]], plan: Plan) -> list[Run]
 
 def measure(case: Case, plan: Plan, table: Table) -> None:
     """llama-bench, the product beside the others in turn, llama-bench again."""
-    halves: list[dict[Test, list[float]]] = []
+    halves: list[dict[Trial, list[float]]] = []
 
     def half(threads: int) -> None:
         try:
@@ -196,7 +196,7 @@ def measure(case: Case, plan: Plan, table: Table) -> None:
     for problem in outcome.problems:
         table.miss(f"{case.name}: {problem.message} {problem.detail[-300:]}")
     runs = [*_as_runs(halves, plan), *outcome.runs]
-    order = {test.name: index for index, test in enumerate(plan.tests)}
+    order = {trial.name: index for index, trial in enumerate(plan.trials)}
     runs.sort(key=lambda run: order[run.name])
     table.add(case, runs, outcome.worker_rss_bytes)
 
@@ -209,7 +209,7 @@ def _plan(case: Case, options: argparse.Namespace) -> Plan:
     depths = [int(depth) for depth in options.depth.split(",")]
     peers: list[Any] = list(case.peers)
     contenders = contenders_of(GenerationSettings(), chains=case.chains, raw=True, peers=peers)
-    return Plan(tests_of([options.pp], [options.tg], depths), contenders, options.repetitions)
+    return Plan(trials_of([options.pp], [options.tg], depths), contenders, options.repetitions)
 
 
 def gpu_cases(folder: Path) -> list[Case]:
