@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from engine.llama.library import api, has_ggml
@@ -36,6 +37,7 @@ def _library_stamp() -> str:
     return f"{library} {library.stat().st_size}"
 
 
+@cache
 def _has_nccl() -> bool | None:
     """Whether the CUDA backend is linked with NCCL; None when its file is not found."""
     if os.environ.get("GGML_CUDA_DEVICES"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,7 @@ from engine.llama.parameters import KV_TYPES, context_parameters, model_paramete
 from engine.llama.placement import placed
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Sequence
 
     from engine.llama.devices import Device, Devices
@@ -67,6 +68,10 @@ class _OpenModel:
         self.devices = placed(settings, devices)
         handles = [device.handle for device in self.devices]
         parameters = model_parameters(settings, handles, dry=True)
+        if header.facts.n_vocab:
+            words = _without_words(header.facts.architecture, header.facts.n_vocab)
+            parameters.struct.kv_overrides = words
+            parameters.kept.append(words)
         log_sink.mark()
         path = header.facts.path.encode()
         self.handle = api().llama_model_load_from_file(path, parameters.struct) or 0
@@ -80,6 +85,24 @@ class _OpenModel:
 
     def close(self) -> None:
         api().llama_model_free(self.handle)
+
+
+def _without_words(architecture: str, n_vocab: int) -> ctypes.Array[Any]:
+    """Overrides that keep the vocabulary's size and spare reading its words.
+
+    A large vocabulary takes llama.cpp a second to index, and no plan depends on it; each position
+    of a split handle opens the model anew.
+    """
+    native = api()
+    overrides: ctypes.Array[Any] = (native.llama_model_kv_override * 3)()
+    overrides[0].tag = native.LLAMA_KV_OVERRIDE_TYPE_STR
+    overrides[0].key = b"tokenizer.ggml.model"
+    overrides[0].value.val_str = b"no_vocab"
+    overrides[1].tag = native.LLAMA_KV_OVERRIDE_TYPE_INT
+    overrides[1].key = f"{architecture}.vocab_size".encode()
+    overrides[1].value.val_i64 = n_vocab
+    # The third one's empty key ends the list.
+    return overrides
 
 
 class DryRun:
