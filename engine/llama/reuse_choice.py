@@ -78,12 +78,13 @@ def can_cut(lowest: int, length: int, window: int) -> bool:
 
 def marks_to_save(marks: Iterable[int], kept: int, total: int) -> list[int]:
     """Where to save states while reading: not too many, not too close, and just before the end."""
-    chosen = [total - 1] if total - 1 > kept else []
-    for mark in sorted(set(marks), reverse=True):
-        if kept < mark <= (chosen[-1] if chosen else total) - _MARKS_APART:
+    chosen: list[int] = []
+    for mark in sorted(set(marks)):
+        # Of two that are close the first stays: more prompts have it in common.
+        if kept < mark < total - 1 and (not chosen or mark >= chosen[-1] + _MARKS_APART):
             chosen.append(mark)
     if len(chosen) > _MOST_MARKS:
         # The ends of the documents come first in a prompt and are the dearest to read again.
         half = _MOST_MARKS // 2
         chosen = [*chosen[:half], *chosen[-half:]]
-    return chosen[::-1]
+    return [*chosen, total - 1] if total - 1 > kept else chosen

@@ -59,8 +59,14 @@ def test_marks_rise_and_lie_in_what_is_read(marks: list[int], kept: int, total: 
     chosen = marks_to_save(marks, kept, total)
     assert chosen == sorted(set(chosen))
     assert all(kept < mark < total for mark in chosen)
-    assert len(chosen) <= 8
+    assert len(chosen) <= 9
     assert total - 1 <= kept or chosen[-1] == total - 1
+
+
+def test_end_of_a_document_is_saved_however_short_the_question() -> None:
+    assert marks_to_save((850, 852, 860), 0, 862) == [850, 861]
+    assert marks_to_save((850, 852, 860, 900), 851, 990) == [852, 900, 989]
+    assert marks_to_save((850,), 860, 861) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(1, 50)), max_size=60))
