@@ -50,12 +50,17 @@ PEERS = frozenset(_PROGRAMS)
 class PeerProcess:
     """One peer as a context manager. Waits for each answer.
 
+    Args:
+        mode: Which one.
+        on_cpu: Keep it off every GPU.
+
     Raises:
         UserError: From every method: the peer is missing, failed or died.
     """
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, *, on_cpu: bool = False) -> None:
         self._mode = mode
+        self._on_cpu = on_cpu
         self._program = _PROGRAMS[mode]
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._process: subprocess.Popen[bytes]
@@ -73,7 +78,7 @@ class PeerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=_environment(),
+            env=_environment(on_cpu=self._on_cpu),
         )
         self._reader = threading.Thread(target=self._read_log, name="peer-log", daemon=True)
         self._reader.start()
@@ -97,6 +102,8 @@ class PeerProcess:
 
     def set_up(self, setup: Setup) -> str:
         """Load the model; the peer's version."""
+        if setup.settings.devices and not self._on_cpu:
+            raise self._failed("it cannot be told which devices to use")
         answer = self._ask(setup)
         if isinstance(answer, Ready):
             return answer.version
@@ -146,7 +153,7 @@ class PeerProcess:
             self._log.append(line.decode("utf-8", "replace").rstrip())
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, on_cpu: bool) -> dict[str, str]:
     """It must import this very `engine`, and order devices as the product does."""
     import engine
 
@@ -157,4 +164,6 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "GGML_NO_BACKTRACE": "1",
+        # Without layers on a GPU llama.cpp still sends large products there.
+        **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}),
     }

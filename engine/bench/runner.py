@@ -61,6 +61,7 @@ class Runner:
         self._peers: dict[Mode, PeerProcess] = {}
         self._problems: list[Problem] = []
         self._rss_bytes = 0
+        self._on_cpu = all(device.kind == "cpu" for device in loaded.context.devices)
 
     def run(self, plan: Plan) -> Outcome:
         """Do it. A peer that fails in the middle drops out; the others go on.
@@ -73,7 +74,7 @@ class Runner:
             for contender in plan.contenders:
                 if contender.mode in PEERS:
                     self._progress(f"starting {contender.mode}")
-                    peer = stack.enter_context(PeerProcess(contender.mode))
+                    peer = stack.enter_context(PeerProcess(contender.mode, on_cpu=self._on_cpu))
                     versions[contender.mode] = peer.set_up(self._setup(contender))
                     self._peers[contender.mode] = peer
             runs = [run for trial in plan.trials for run in self._trial(trial, plan)]
@@ -131,6 +132,7 @@ class Runner:
         return Setup(
             settings=replace(
                 loaded.settings,
+                n_gpu_layers=0 if self._on_cpu else loaded.settings.n_gpu_layers,
                 n_ctx=context.n_ctx,
                 n_batch=context.n_batch,
                 n_ubatch=context.n_ubatch,

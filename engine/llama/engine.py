@@ -213,6 +213,8 @@ class Engine:
             UserError: The prompt does not fit or cannot be read, or settings cannot be used.
         """
         loaded = self._need()
+        if loaded.vocabulary.is_blank:
+            raise UserError("engine.no_vocabulary")
         laid_out = loaded.layout.lay_out(prompt, generation)
         reply = Generation(
             loaded, laid_out, generation, cancelled=cancelled, emit=emit, request_id=request_id

@@ -67,6 +67,8 @@ class Sampler:
         Raises:
             UserError: The grammar, the schema or a bias cannot be used.
         """
+        if vocabulary.is_blank and (settings.grammar or settings.json_schema):
+            raise UserError("engine.no_vocabulary")
         self._settings = settings
         self._n_vocab = vocabulary.n_vocab
         self.seed = settings.seed if settings.seed >= 0 else secrets.randbelow(2**32 - 1)

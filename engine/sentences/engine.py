@@ -147,6 +147,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Prompt lookup is off: this model's memory cannot take back wrong guesses.",
         "",
     ),
+    "engine.no_vocabulary": (
+        "This model file has no vocabulary, so it can neither read nor write text.",
+        "It can be measured with `leadline bench`. To chat, choose another file.",
+    ),
     "engine.bench_too_long": (
         "The test needs {tokens} tokens and the context holds {n_ctx}.",
         "Choose a smaller depth or a longer context.",

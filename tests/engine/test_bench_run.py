@@ -14,7 +14,7 @@ from engine.bench.talk import Setup
 from engine.errors import UserError
 from engine.llama.engine import Engine
 from engine.settings import EngineSettings, GenerationSettings
-from engine.worker.protocol import Bench, PrefillProgress
+from engine.worker.protocol import Bench, PrefillProgress, Prompt, Turn
 from engine.worker.session import BlockingWorker
 from tests.engine.blank_model import N_VOCAB, write_blank_model
 
@@ -95,6 +95,24 @@ def test_a_test_that_does_not_fit_is_refused(engine: Engine) -> None:
     assert caught.value.code == "engine.bench_too_long"
 
 
+def test_without_a_vocabulary_there_is_no_text_and_no_grammar(engine: Engine) -> None:
+    turns = (Turn(role="user", text="Hello"),)
+    with pytest.raises(UserError) as caught:
+        engine.generate(
+            Prompt(chat_id="chat", turns=turns),
+            _GENERATION,
+            cancelled=lambda: False,
+            emit=lambda _event: None,
+            request_id=1,
+        )
+    assert caught.value.code == "engine.no_vocabulary"
+    constrained = replace(_GENERATION, grammar='root ::= "a"')
+    with pytest.raises(UserError) as caught:
+        _read(engine, replace(_BENCH, n_generate=4, generation=constrained))
+    assert caught.value.code == "engine.no_vocabulary"
+    assert engine.count(["Hello"]) == (0,)
+
+
 def test_modes_take_turns_and_all_are_timed(settings: EngineSettings) -> None:
     plan = Plan(
         trials_of([32], [4], [0, 64]),
@@ -152,6 +170,14 @@ def test_a_peer_says_what_it_lacks(settings: EngineSettings) -> None:
         peer.set_up(_setup(settings, GenerationSettings(dry_multiplier=0.5)))
     assert caught.value.code == "bench.peer_failed"
     assert "DRY" in caught.value.message
+
+
+def test_a_peer_that_would_take_other_devices_is_refused(settings: EngineSettings) -> None:
+    with PeerProcess("llama-class") as peer, pytest.raises(UserError) as caught:
+        peer.set_up(_setup(replace(settings, devices=("127.0.0.1:50052",))))
+    assert caught.value.code == "bench.peer_failed"
+    with PeerProcess("llama-class", on_cpu=True) as peer:
+        assert peer.set_up(_setup(replace(settings, devices=("cpu",))))
 
 
 @pytest.mark.parametrize("mode", ["llama-class", "server"])
