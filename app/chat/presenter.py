@@ -119,8 +119,10 @@ class ChatPresenter(QObject):
                 message=self._too_large_words(),
                 actions=self._fit_actions(held),
             )
-        chosen = self.tr("pages {pages}").format(pages=held.selection) if held.selection else ""
-        return _replaced(view, tokens=tokens, message=chosen, actions=self._page_actions(held))
+        said = [self.tr("pages {pages}").format(pages=held.selection)] if held.selection else []
+        said.extend(_told(note) for note in (held.document.notes if held.document else ()))
+        message = "\n".join(said)
+        return _replaced(view, tokens=tokens, message=message, actions=self._page_actions(held))
 
     def _tokens_of(self, key: str) -> int | None:
         latest = self._ledger.latest

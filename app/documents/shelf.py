@@ -165,10 +165,14 @@ class Shelf(QObject):
         return self._laid_out[chat_id]
 
     def records(self, chat_id: int) -> tuple[Record, ...]:
-        """What is left out of the documents that go out with the next message."""
-        found = []
+        """What is left out of the documents that go out with the next message, and was not read."""
+        found: list[Record] = []
         for held in self._of(chat_id):
-            if held.document is None or not held.selection or held.is_sent:
+            if held.document is None or held.is_sent:
+                continue
+            notes = held.document.notes
+            found.extend(Record(kind=note.code, data=dict(note.params)) for note in notes)
+            if not held.selection:
                 continue
             count = len(held.document.pages)
             given = len(chosen_pages(held.document, held.selection))

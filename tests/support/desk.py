@@ -157,10 +157,14 @@ class Desk:
 
     def find(self, kind: type[W], name: str, inside: QWidget | None = None) -> W:
         """A visible widget by its object name."""
-        widgets: list[W] = (inside or self.desktop.window).findChildren(kind, name)
-        found = [widget for widget in widgets if widget.isVisible()]
+        found = self.find_all(kind, name, inside)
         assert found, f"there is no {name} to be seen"
         return found[-1]
+
+    def find_all(self, kind: type[W], name: str, inside: QWidget | None = None) -> list[W]:
+        """All visible widgets of an object name."""
+        widgets: list[W] = (inside or self.desktop.window).findChildren(kind, name)
+        return [widget for widget in widgets if widget.isVisible()]
 
     def drop(self, *paths: Path) -> None:
         """Drop files on the conversation."""

@@ -1,0 +1,202 @@
+"""Documents in the real window: each file that is dropped becomes a chip or its own sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+
+from app.session import State
+from tests.engine.document_files import write_pdf
+from tests.support.desk import Desk, faulty, open_desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+
+    from widgets.chat.viewdata import ChipView
+
+
+@pytest.fixture
+def desk(qapp: QApplication) -> Iterator[Desk]:
+    with open_desk(qapp, command=faulty()) as made:
+        yield made
+
+
+def chips(desk: Desk) -> list[ChipView]:
+    return list(desk.view.composer._chips)
+
+
+def read(desk: Desk) -> list[ChipView]:
+    """Wait until all that was dropped is read and counted."""
+    desk.until(lambda: chips(desk), "a chip")
+    desk.until(
+        lambda: all(chip.state not in ("reading", "counting") for chip in chips(desk)),
+        "the end of the reading",
+    )
+    return chips(desk)
+
+
+def test_a_text_file_and_a_pdf_become_chips_and_are_sent(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    notes = tmp_path / "notes.txt"
+    notes.write_text("The harbour is four fathoms deep.")
+    pdf = write_pdf(tmp_path / "lease.pdf", ["Clause one is on notice.", "Clause two is on rent."])
+    desk.drop(notes, pdf)
+    read(desk)
+    desk.until(lambda: all(chip.tokens for chip in chips(desk)), "counts")
+    found = {chip.name: chip for chip in chips(desk)}
+    assert set(found) == {"notes.txt", "lease.pdf"}
+    assert found["lease.pdf"].pages == 2
+    assert found["notes.txt"].state == found["lease.pdf"].state == "ready"
+
+    prompt = desk.chat.prompt("why")
+    together = "".join(document.text for document in prompt.documents)
+    assert "four fathoms" in together
+    assert "Clause two" in together
+    desk.ask("why")
+    assert set(desk.messages()[0].documents) == {"notes.txt", "lease.pdf"}
+    assert len(desk.chat.prompt("and").documents) == 2, "it must stay for the next question"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.txt", b"", "empty.txt is empty."),
+        ("program.bin", b"\x7fELF\x02\x01\x01" + bytes(200), "holds no text"),
+        ("scan.png", b"\x89PNG\r\n\x1a\n" + bytes(100), "is a picture"),
+        ("cut.pdf", b"%PDF-1.7\n1 0 obj\n<<", "damaged"),
+    ],
+)
+def test_what_cannot_be_read_has_its_own_sentence(
+    desk: Desk, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    desk.drop(path)
+    chip = read(desk)[0]
+    assert chip.state == "failed"
+    assert words in chip.message
+    desk.until(lambda: desk.find_all(QWidget, f"chipNotice_{chip.id}"), "the sentence")
+    desk.view.chip_remove_requested.emit(chip.id)
+    assert chips(desk) == []
+
+
+def test_a_missing_file_is_said(desk: Desk, tmp_path: Path) -> None:
+    desk.desktop.add_files([str(tmp_path / "gone.txt")])
+    assert "no file" in read(desk)[0].message
+
+
+def test_an_encrypted_pdf_asks_for_its_password(desk: Desk, tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "secret.pdf", ["The treasure is buried."], password="tide")
+    desk.drop(path)
+    chip = read(desk)[0]
+    assert chip.state == "failed"
+    assert [action.id for action in chip.actions] == ["password"]
+    assert desk.chat.chat_id
+    desk.desktop.shelf.retry(desk.chat.chat_id, chip.id, "ebb")
+    assert "does not open" in read(desk)[0].message
+    desk.desktop.shelf.retry(desk.chat.chat_id, read(desk)[0].id, "tide")
+    assert read(desk)[0].state == "ready"
+    assert "treasure" in desk.chat.prompt("where").documents[0].text
+
+
+def test_a_long_paste_becomes_a_document(desk: Desk) -> None:
+    data = QMimeData()
+    data.setText("depth " * 1000)
+    desk.view.composer.input.insertFromMimeData(data)
+    assert desk.view.draft() == ""
+    chip = read(desk)[0]
+    assert chip.state == "ready"
+    assert chip.name.startswith("pasted")
+    assert desk.chat.prompt("x").documents[0].text.count("depth") == 1000
+
+
+def test_pasted_files_are_added(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("# Soundings")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    desk.view.composer.input.insertFromMimeData(data)
+    assert read(desk)[0].name == "a.md"
+
+
+def test_what_does_not_fit_offers_choices_and_cannot_be_sent(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    path = write_pdf(tmp_path / "long.pdf", ["word " * 500] * 20)
+    desk.drop(path)
+    desk.until(lambda: chips(desk) and chips(desk)[0].state == "too_large", "too large")
+    chip = chips(desk)[0]
+    names = [action.id.partition(":")[0] for action in chip.actions]
+    assert names == ["more_context", "pages", "remove"]
+    assert not desk.view.composer._state.can_send
+    assert "too long" in desk.view.composer._state.hint
+    desk.send("will not go")
+    assert desk.view.draft() == "will not go"
+    assert not desk.messages()
+
+    pages = next(action.id for action in chip.actions if action.id.startswith("pages:"))
+    desk.view.chip_action_requested.emit(chip.id, pages)
+    desk.until(lambda: chips(desk)[0].state == "ready", "the pages that fit")
+    desk.until(lambda: desk.view.composer._state.can_send)
+    QTest.keyClick(desk.view.composer.input, Qt.Key.Key_Return)
+    desk.until(lambda: len(desk.messages()) == 2 and desk.chat.replying_in is None)
+    records = desk.messages()[0].records
+    assert len(records) == 1
+    assert "left out" in records[0].text
+
+
+def test_the_same_file_twice_is_one_document(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("twice")
+    desk.drop(path)
+    read(desk)
+    desk.drop(path)
+    desk.until(lambda: len(chips(desk)) == 1 and chips(desk)[0].state == "ready")
+    assert len(desk.chat.prompt("x").documents) == 1
+
+
+def test_a_question_waits_for_a_document_that_is_being_read(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    path = tmp_path / "a.txt"
+    path.write_text("late but there")
+    desk.drop(path)
+    desk.send("why")
+    assert desk.engine.session.state is State.READY
+    assert desk.chat.queued == ("why",)
+    desk.until(lambda: len(desk.messages()) == 2 and desk.chat.replying_in is None)
+    assert desk.messages()[0].documents == ("a.txt",)
+
+
+def test_documents_come_back_with_their_chat(qapp: QApplication, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("still here")
+    with open_desk(qapp, command=faulty()) as desk:
+        desk.load()
+        desk.drop(path)
+        read(desk)
+        desk.ask("why")
+        chat_id = desk.chat.chat_id
+    path.unlink()
+    with open_desk(qapp, command=faulty()) as desk:
+        desk.open_chat(chat_id)
+        assert read(desk)[0].name == "a.txt"
+        assert "still here" in desk.chat.prompt("x").documents[0].text
+        assert desk.messages()[0].documents == ("a.txt",)
+
+
+def test_what_was_not_read_of_a_document_is_said(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "old.txt"
+    path.write_bytes("Größe, Höhe und Länge der Brücke über die Straße".encode("latin-1"))
+    desk.drop(path)
+    chip = read(desk)[0]
+    assert chip.state == "ready"
+    assert "encoded" in chip.message, "its notes reach nobody"
+    desk.load()
+    desk.ask("why")
+    assert "encoded" in desk.messages()[0].records[0].text
