@@ -19,7 +19,7 @@ import msgspec
 from engine.llama.library import api, ggml, has_ggml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _MIB = 1024 * 1024
 _NODE_HEADER_BYTES = 32
@@ -55,11 +55,14 @@ class _Node(ctypes.Structure):
     )
 
 
-def memory_breakdown(context: int) -> tuple[BreakdownRow, ...]:
+def memory_breakdown(
+    context: int, *, compute: Mapping[int, int] | None = None
+) -> tuple[BreakdownRow, ...]:
     """Bytes per buffer type of a context, live or measured.
 
     Args:
         context: Address of a `llama_context`.
+        compute: Compute buffers by address of the buffer type, where they are known better.
 
     Returns:
         One row per buffer type; empty where this build does not allow the question.
@@ -67,7 +70,10 @@ def memory_breakdown(context: int) -> tuple[BreakdownRow, ...]:
     function = _map_function(_CONTEXT_MAP)
     if function is None:
         return ()
-    rows = [_row(buffer_type, values) for buffer_type, values in _map(function, context, 3)]
+    rows = [
+        _row(buffer_type, (weights, kv, (compute or {}).get(buffer_type, size)))
+        for buffer_type, (weights, kv, size) in _map(function, context, 3)
+    ]
     return tuple(sorted(rows, key=lambda row: (row.is_host, row.buffer)))
 
 

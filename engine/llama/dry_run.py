@@ -21,6 +21,7 @@ from engine.llama.library import api, log_sink
 from engine.llama.model import checked_parts
 from engine.llama.parameters import KV_TYPES, context_parameters, model_parameters
 from engine.llama.placement import placed
+from engine.llama.scheduler import measured_compute
 
 if TYPE_CHECKING:
     import ctypes
@@ -178,13 +179,18 @@ def _whole(shares: Sequence[float]) -> tuple[int, ...]:
 
 
 def _measured(model: _OpenModel, settings: EngineSettings, context: int) -> Measured:
-    rows = memory_breakdown(context)
+    rows = memory_breakdown(context, compute=measured_compute(context))
     if not rows:
         raise UserError("planning.refused", reason="this platform does not tell memory sizes")
     names = [device.info.name for device in model.devices]
-    on_device = {name: [row for row in rows if row.device_name == name] for name in names}
+    # Pinned host memory (CUDA_Host) names the device it is pinned for, and is RAM all the same.
+    on_device = {
+        name: [row for row in rows if row.device_name == name and not row.is_host] for name in names
+    }
     meta = [row for row in rows if row.buffer.startswith("Meta(")]
-    host = [row for row in rows if row not in meta and row.device_name not in on_device]
+    host = [
+        row for row in rows if row not in meta and (row.is_host or row.device_name not in on_device)
+    ]
     kinds = kv_kinds(context)
     if meta:
         devices = _divided(model, settings, context, meta)

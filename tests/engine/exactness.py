@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 ZOO = Path(__file__).parents[1] / "data" / "zoo"
 CONTEXTS = (512, 4096, 32768)
-SPARE = "spare compute of a layer split"
 Difference = dict[str, int]
 
 
@@ -89,9 +88,10 @@ def differences(run: DryRun, settings: EngineSettings, devices: Devices) -> Diff
 def _difference(plan: Measured, context: int, names: Sequence[str]) -> Difference:
     rows = memory_breakdown(context)
     meta = [row for row in rows if row.buffer.startswith("Meta(")]
-    host = [row for row in rows if row not in meta and row.device_name not in names]
+    host = [
+        row for row in rows if row not in meta and (row.is_host or row.device_name not in names)
+    ]
     found: Difference = {}
-    spare = 0
 
     def note(kind: str, live: int, planned: int) -> None:
         found[kind] = max(found.get(kind, 0), abs(live - planned))
@@ -105,18 +105,14 @@ def _difference(plan: Measured, context: int, names: Sequence[str]) -> Differenc
             note(f"device {part}", sum(getattr(row, field) for row in meta), planned)
             continue
         for name, share in zip(names, plan.devices, strict=True):
-            live = sum(getattr(row, field) for row in rows if row.device_name == name)
-            if part == "compute" and len(names) > 1:
-                # With several devices in a row the live buffer can come out smaller; the plan
-                # keeps the larger figure on purpose, so that only the other way is a difference.
-                spare = max(spare, getattr(share, field) - live)
-                live = max(live, getattr(share, field))
+            own = [row for row in rows if row.device_name == name and not row.is_host]
+            live = sum(getattr(row, field) for row in own)
             note(f"device {part}", live, getattr(share, field))
     if not meta:
         live_kinds = kv_kinds(context)
         for kind in live_kinds.keys() | plan.kv_kinds.keys():
             note(f"kv {kind}", live_kinds.get(kind, 0), plan.kv_kinds.get(kind, 0))
-    return {**found, SPARE: spare}
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     compared += 1
                     for kind, size in differences(run, settings, devices).items():
                         worst_by_kind[kind] = max(worst_by_kind.get(kind, 0), size)
-                        if size and kind != SPARE:
+                        if size:
                             odd.append(f"{path.stem} {settings.split_mode} {kind}: {size}")
                 run.close()
     finally:
