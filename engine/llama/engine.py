@@ -9,6 +9,7 @@ from engine.llama.bench import BenchRun
 from engine.llama.context import Context
 from engine.llama.devices import Devices
 from engine.llama.generation import Generation
+from engine.llama.guard import refuse_what_fails
 from engine.llama.library import api, binding_version
 from engine.llama.loaded import Loaded
 from engine.llama.measure import PrefillPace, PromptMeasure
@@ -99,6 +100,7 @@ class Engine:
 
     def _open(self, settings: EngineSettings, progress: LoadProgress) -> Loaded:
         devices = self._devices.chosen(settings.devices)
+        refuse_what_fails(settings, devices)
         model = Model(settings, devices, progress)
         try:
             vocabulary = Vocabulary(model.handle)
@@ -136,6 +138,8 @@ class Engine:
     ) -> tuple[Problem, ...]:
         cost = cost_of(loaded.settings, settings)
         notices: tuple[Problem, ...] = ()
+        if cost is Cost.CONTEXT:
+            refuse_what_fails(settings, loaded.model.devices)
         if settings.chat_template != loaded.settings.chat_template:
             loaded.template = chat_template(
                 loaded.model.handle, loaded.vocabulary, settings.chat_template

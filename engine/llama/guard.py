@@ -1,7 +1,7 @@
 """Refuses settings that would fail or abort, before llama.cpp sees them.
 
-The window and the command line show the rules while settings are chosen; this is for settings that
-come another way (a stored profile, a file that changed). It reads the header alone.
+The window and the command line show the rules while settings are chosen; this holds for settings
+that come another way as well (a stored profile, a file that changed). It reads the header alone.
 """
 
 from __future__ import annotations
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
     from engine.llama.devices import Device
     from engine.settings import EngineSettings
 
+_UNREADABLE = "planning.unreadable"
+
 
 def refuse_what_fails(settings: EngineSettings, devices: Sequence[Device]) -> None:
     """Check the rules against a file and the devices it is to be loaded onto.
 
     Raises:
-        UserError: The first rule that says no, or a file that cannot be read.
+        UserError: The first rule that says no, or a file that is missing.
     """
-    facts = read_header(checked_parts(Path(settings.model_path).expanduser())).facts
+    try:
+        facts = read_header(checked_parts(Path(settings.model_path).expanduser())).facts
+    except UserError as error:
+        if error.code != _UNREADABLE:
+            raise
+        # The load itself says better what is wrong with a damaged file.
+        return
     chosen = [DeviceFacts.of(device.info) for device in devices]
-    build = build_facts(tuple(sorted({device.backend for device in chosen})))
-    for verdict in check(settings, facts, build, chosen):
+    # No rule that refuses asks whether NCCL is there, which takes reading the CUDA library.
+    for verdict in check(settings, facts, build_facts(()), chosen):
         if verdict.severity == "no":
             raise UserError.of(verdict.problem)

@@ -279,11 +279,20 @@ def test_a_context_setting_makes_a_new_context_and_says_what_is_lost() -> None:
     engine.close()
 
 
-def test_a_context_that_cannot_be_made_leaves_the_old_one() -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"flash_attn": "off", "type_v": "q8_0"}, "rules.v_needs_flash"),
+        ({"n_ctx": 16_777_216}, "engine.context_out_of_memory"),
+    ],
+)
+def test_a_context_that_cannot_be_made_leaves_the_old_one(
+    changes: dict[str, object], code: str
+) -> None:
     engine = loaded()
     with pytest.raises(UserError) as raised:
-        engine.load(replace(SETTINGS, flash_attn="off", type_v="q8_0"), progress=lambda *_: True)
-    assert raised.value.code == "engine.needs_flash_attention"
+        engine.load(replace(SETTINGS, **changes), progress=lambda *_: True)
+    assert raised.value.code == code
     assert ask(engine).text == "The capital of France is Paris."
     engine.close()
 
@@ -344,8 +353,8 @@ def test_a_file_that_is_no_model_is_refused_with_its_reason(
         ({"devices": ("0000:99:00.0",)}, "engine.device_not_found"),
         ({"devices": ("127.0.0.1:9",)}, "engine.rpc_unreachable"),
         ({"devices": ("localhost:99999",)}, "engine.rpc_unreachable"),
-        ({"split_mode": "tensor"}, "engine.tensor_split_needs_devices"),
-        ({"type_v": "q8_0", "flash_attn": "off"}, "engine.needs_flash_attention"),
+        ({"split_mode": "tensor"}, "rules.tensor_no_device"),
+        ({"type_v": "q8_0", "flash_attn": "off"}, "rules.v_needs_flash"),
         ({"n_ctx": 16_777_216}, "engine.context_out_of_memory"),
     ],
 )

@@ -101,9 +101,9 @@ def test_one_device_of_a_list_is_chosen_by_its_place(servers: tuple[str, str]) -
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"tensor_split": (1, 2, 3)}, "engine.split_ratio"),
+        ({"tensor_split": (1, 2, 3)}, "rules.share_count"),
         ({"tensor_split": (0, 0)}, "engine.split_ratio"),
-        ({"split_mode": "none", "main_gpu": 2}, "engine.main_gpu"),
+        ({"split_mode": "none", "main_gpu": 2}, "rules.main_device"),
     ],
 )
 def test_a_split_that_does_not_go_with_the_devices_is_refused(
