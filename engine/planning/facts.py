@@ -6,6 +6,7 @@ setting while a slider is dragged, with no model loaded and no native code near.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,6 +81,8 @@ _RECURRENT = frozenset(
         "arwkv7",
     }
 )
+
+_VIRTUAL = re.compile(r"(?<=\.[0-9a-f])-v\d+$")
 
 BLOCK_VALUES = {"q8_0": 32, "q5_1": 32, "q5_0": 32, "q4_1": 32, "q4_0": 32, "iq4_nl": 32}
 """Values per block of the quantized KV types; the others are stored one by one."""
@@ -203,6 +206,11 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str = ""
     imagined: bool = False
 
+    @property
+    def card(self) -> str:
+        """The id of the card, which several virtual devices may share."""
+        return card_of(self.id)
+
     @classmethod
     def of(cls, info: DeviceInfo) -> DeviceFacts:
         """The facts of a device that llama.cpp lists."""
@@ -215,6 +223,11 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
             free_bytes=info.free_bytes,
             total_bytes=info.total_bytes,
         )
+
+
+def card_of(device_id: str) -> str:
+    """The PCI id of the card behind a device: ggml-cuda numbers virtual ones, as in ``…-v1``."""
+    return _VIRTUAL.sub("", device_id)
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):

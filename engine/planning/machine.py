@@ -7,6 +7,7 @@ back: it would not be there when the model is loaded.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,24 +48,47 @@ class Machine:
         """The devices with what they have free, the planner's own part added back."""
         gpus = {gpu.pci_id: gpu for gpu in self._snapshots()}
         sharing: dict[str, int] = {}
-        for info in infos:
-            sharing[info.id] = sharing.get(info.id, 0) + 1
+        devices = [DeviceFacts.of(info) for info in infos]
+        for device in devices:
+            sharing[device.card] = sharing.get(device.card, 0) + 1
         return tuple(
-            self._one(DeviceFacts.of(info), gpus.get(info.id), sharing[info.id]) for info in infos
+            self._one(device, gpus.get(device.card), sharing[device.card]) for device in devices
         )
 
     def places(
-        self, devices: Sequence[DeviceFacts], build: str, released: Mapping[str, int]
+        self,
+        devices: Sequence[DeviceFacts],
+        build: str,
+        released: Mapping[str, int],
+        *,
+        tensor: bool = False,
     ) -> tuple[DevicePlan, ...]:
-        """The devices as empty places of a plan."""
-        seen: set[str] = set()
+        """The devices as empty places of a plan; `tensor` in a tensor split."""
+        left = dict(released)
+        on_card = Counter(device.card for device in devices)
         places = []
         for device in devices:
-            # Virtual devices of one card share its context.
-            first = device.id not in seen or device.kind == "rpc"
-            seen.add(device.id)
-            places.append(self._place(device, build, released if first else {}, first=first))
+            # Virtual devices of one card share its context, which is counted once; a node's
+            # devices each have their own.
+            sharing = 1 if device.kind == "rpc" else on_card.pop(device.card, 0)
+            place = self._place(device, left.pop(device.id, 0))
+            places.append(
+                msgspec.structs.replace(
+                    place,
+                    runtime_bytes=self._runtime_bytes(device, build, sharing, tensor=tensor),
+                    pool_bytes=self._corrections.pool_bytes(
+                        device.uuid or device.card, build, device.backend, tensor=tensor
+                    ),
+                )
+            )
         return tuple(places)
+
+    def _runtime_bytes(self, device: DeviceFacts, build: str, sharing: int, *, tensor: bool) -> int:
+        if not sharing:
+            return 0
+        return self._corrections.runtime_bytes(
+            device.uuid or device.card, build, device.backend, tensor=tensor, devices=sharing
+        )
 
     def host(self, released: Mapping[str, int]) -> DevicePlan:
         """The machine's RAM as an empty place."""
@@ -112,13 +136,10 @@ class Machine:
             self._own[gpu.pci_id] = max(0, before - now)
         return self._own.get(gpu.pci_id, 0)
 
-    def _place(
-        self, device: DeviceFacts, build: str, released: Mapping[str, int], *, first: bool
-    ) -> DevicePlan:
-        card = device.uuid or device.id
+    def _place(self, device: DeviceFacts, released_bytes: int) -> DevicePlan:
         free_bytes = device.free_bytes
         if free_bytes is not None:
-            free_bytes += released.get(device.id, 0)
+            free_bytes += released_bytes
             if device.total_bytes is not None:
                 free_bytes = min(free_bytes, device.total_bytes)
         known = free_bytes is not None and device.total_bytes is not None
@@ -127,10 +148,6 @@ class Machine:
             id=device.id,
             description=device.description,
             kind=device.kind,
-            runtime_bytes=self._corrections.runtime_bytes(card, build, device.backend)
-            if first
-            else 0,
-            pool_bytes=self._corrections.pool_bytes(card, build, device.backend),
             free_bytes=free_bytes,
             total_bytes=device.total_bytes,
             other_bytes=(device.total_bytes or 0) - (free_bytes or 0) if known else None,

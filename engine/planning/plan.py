@@ -8,6 +8,7 @@ import msgspec
 
 from engine.errors import Params, Problem
 from engine.planning.case import Severity, Verdict
+from engine.planning.facts import card_of
 from engine.settings import EngineSettings
 
 Answer = Literal["ok", "slow", "no"]
@@ -41,15 +42,19 @@ class DevicePlan(msgspec.Struct, frozen=True, kw_only=True):
     imagined: bool = False
 
     @property
+    def card(self) -> str:
+        """The id of the card, which several virtual devices may share."""
+        return card_of(self.id)
+
+    @property
+    def account_bytes(self) -> int:
+        """What llama.cpp itself accounts for."""
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+
+    @property
     def needed_bytes(self) -> int:
         """Everything the load would hold here."""
-        return (
-            self.weights_bytes
-            + self.kv_bytes
-            + self.compute_bytes
-            + self.runtime_bytes
-            + self.pool_bytes
-        )
+        return self.account_bytes + self.runtime_bytes + self.pool_bytes
 
     @property
     def left_bytes(self) -> int | None:

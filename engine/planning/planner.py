@@ -103,7 +103,9 @@ class Planner:
         """The plan of one setting, with one dry run."""
         model, build = self.model(settings), self.build()
         chosen = self.chosen(settings, scene)
-        places = self._machine.places(chosen, build.id, scene.released)
+        # A tensor split of one device divides nothing.
+        tensor = settings.split_mode == "tensor" and len(chosen) > 1
+        places = self._machine.places(chosen, build.id, scene.released, tensor=tensor)
         host = self._machine.host(scene.released)
         verdicts = check(settings, model, build, chosen)
         messages = tuple(PlanMessage.of(verdict) for verdict in verdicts)

@@ -67,7 +67,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """Used bytes of the cards by device id, as NVML tells them."""
+    """Used bytes of the cards by PCI id, as NVML tells them."""
 
     before: dict[str, int] = {}
     after_load: dict[str, int] = {}
@@ -110,35 +110,39 @@ def learn(
         readings: NVML's figures; without `before` nothing is learned.
         corrections: Where it is kept.
     """
-    cards = {device.id: device.uuid or device.id for device in chosen if device.kind == "gpu"}
+    tensor = plan.settings.split_mode == "tensor" and len(plan.devices) > 1
+    # Virtual devices of one card are told apart by llama.cpp alone: NVML sees the card.
+    cards = {device.card: device.uuid or device.card for device in chosen if device.kind == "gpu"}
     for identity, card in cards.items():
         before, after = readings.before.get(identity), readings.after_load.get(identity)
-        if before is None or after is None:
-            continue
-        accounted = sum(
-            device.weights_bytes + device.kv_bytes + device.compute_bytes
+        holding = [
+            device.account_bytes
             for device in plan.devices
-            if device.id == identity
-        )
-        corrections.learn_runtime(card, build.id, after - before - accounted)
+            if device.card == identity and device.account_bytes
+        ]
+        if before is None or after is None or not holding:
+            continue
+        runtime_bytes = after - before - sum(holding)
+        corrections.learn_runtime(card, build.id, runtime_bytes, tensor=tensor)
         later = readings.after_prefill.get(identity)
         if later is not None:
-            sharing = sum(device.id == identity for device in plan.devices)
-            corrections.learn_pool(card, build.id, (later - after) // sharing)
+            each = (later - after) // len(holding)
+            corrections.learn_pool(card, build.id, each, tensor=tensor)
 
 
 def _accounts(memory: Sequence[DeviceMemory]) -> Mapping[str, DeviceMemory]:
-    return {row.name: row for row in memory}
+    # Pinned host memory goes by the name of the device that it is pinned for.
+    return {row.name: row for row in memory if row.id != "cpu"}
 
 
 def _grown(
     before: Mapping[str, int], now: Mapping[str, int], device: DevicePlan, plan: Plan
 ) -> int | None:
     """What a card holds more than before; virtual devices of one card share it by prediction."""
-    if device.id not in before or device.id not in now:
+    if device.card not in before or device.card not in now:
         return None
-    grown = now[device.id] - before[device.id]
-    on_card = sum(other.needed_bytes for other in plan.devices if other.id == device.id)
+    grown = now[device.card] - before[device.card]
+    on_card = sum(other.needed_bytes for other in plan.devices if other.card == device.card)
     return round(grown * device.needed_bytes / on_card) if on_card else grown
 
 
