@@ -115,8 +115,9 @@ class CrashLog:
 
     @staticmethod
     def _written(report: CrashReport) -> CrashReport:
-        path = log_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{report.id}.txt"
+        name = f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{report.id}.txt"
         try:
+            path = log_dir() / name
             path.write_text(report.text, encoding="utf-8")
         except OSError:
             return report

@@ -99,7 +99,7 @@ def _kill(desk: Desk, phase: str, chance: random.Random, at: int) -> tuple[float
     desk.send("What is the capital of France?")
     desk.until(lambda: len(desk.messages()) == 2 and desk.messages()[1].text, timeout_s=60)
     next_s = time.perf_counter() - killed
-    desk.until(lambda: desk.chat.replying_in is None, "the end of the next answer")
+    desk.until(lambda: desk.chat.replying_in is None, "the end", timeout_s=120)
     words = sum(len(text.split()) for text in shown)
     say(f"{at:3} {phase:8} {hit:9} {words:5} {ready_s:8.2f} {next_s:7.2f}")
     return ready_s, next_s

@@ -65,6 +65,9 @@ def open_desk(
     desk = Desk(desktop)
     try:
         desktop.window.show()
+        # Keys reach the shortcuts of the active window alone.
+        desktop.window.activateWindow()
+        QTest.qWaitForWindowActive(desktop.window)
         desktop.presenter.refresh()
         yield desk
     finally:

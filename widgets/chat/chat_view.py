@@ -107,7 +107,6 @@ class ChatView(QWidget):
         self.setLayout(column)
         QWidget.setTabOrder(self.header, self.transcript)
         self.setMinimumWidth(360)
-        self.setFocusProxy(self.composer.input)
 
     def _connect(self) -> None:
         for signal in (

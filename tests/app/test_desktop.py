@@ -1,0 +1,352 @@
+"""The composed window: every command works, every control has a name and is reached by Tab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtNetwork import QNetworkAccessManager
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QTextEdit,
+    QWidget,
+)
+
+from app.session import State
+from tests.support.desk import Desk, faulty, open_desk
+from widgets import theme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INTERACTIVE = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+)
+CTRL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def desk(qapp: QApplication) -> Iterator[Desk]:
+    with open_desk(qapp, command=faulty()) as made:
+        yield made
+
+
+def controls(desk: Desk) -> list[QWidget]:
+    """Everything visible that a hand can work."""
+    return [
+        widget
+        for widget in desk.desktop.window.findChildren(QWidget)
+        if isinstance(widget, INTERACTIVE)
+        and not isinstance(widget, QScrollBar)
+        and widget.isVisible()
+        and widget.isEnabled()
+        and not _is_inside_of_a_control(widget)
+    ]
+
+
+def _is_inside_of_a_control(widget: QWidget) -> bool:
+    """The field of a spin box, the list of a combo box and the cross in a field belong to it."""
+    return isinstance(widget.parentWidget(), QAbstractSpinBox | QComboBox | QLineEdit)
+
+
+def tab_walk(desk: Desk) -> set[QWidget]:
+    """What Tab reaches, beginning in the composer."""
+    window = desk.desktop.window
+    desk.view.focus_composer()
+    seen: set[QWidget] = set()
+    for _ in range(400):
+        focused = window.focusWidget()
+        if focused is None or focused in seen:
+            break
+        seen.add(focused)
+        if not window.focusNextChild():
+            break
+    return seen
+
+
+@pytest.mark.parametrize("state", ["first", "chat", "models"])
+def test_every_control_has_names_and_is_reached_by_tab(
+    desk: Desk, tmp_path: Path, state: str
+) -> None:
+    if state == "chat":
+        desk.load()
+        path = tmp_path / "a.txt"
+        path.write_text("words")
+        desk.drop(path)
+        desk.ask("why")
+    elif state == "models":
+        desk.desktop.window.show_page("models")
+    QTest.qWait(300)
+    found = controls(desk)
+    assert len(found) > 15
+    nameless = [widget for widget in found if not widget.objectName()]
+    assert not nameless, nameless
+    silent = [_name(widget) for widget in found if not _accessible(widget)]
+    assert not silent, silent
+    reached = tab_walk(desk)
+    missed = [
+        _name(widget)
+        for widget in found
+        if widget not in reached and widget.focusProxy() not in reached and not _in_group(widget)
+    ]
+    assert not missed, missed
+
+
+def _name(widget: QWidget) -> str:
+    return f"{type(widget).__name__} {widget.objectName()}"
+
+
+def _accessible(widget: QWidget) -> str:
+    text = widget.text() if isinstance(widget, QAbstractButton) else ""
+    return widget.accessibleName() or text
+
+
+def _in_group(widget: QWidget) -> bool:
+    """Of buttons that exclude each other Tab reaches one, and the arrow keys the rest."""
+    return isinstance(widget, QAbstractButton) and (
+        widget.autoExclusive() or (widget.group() is not None and widget.group().exclusive())
+    )
+
+
+def keys(desk: Desk, key: Qt.Key, modifiers: Qt.KeyboardModifier = CTRL) -> None:
+    QTest.keyClick(desk.desktop.window, key, modifiers)
+    QTest.qWait(5)
+
+
+def test_the_habits_of_the_keyboard(desk: Desk) -> None:
+    window = desk.desktop.window
+    desk.load()
+    desk.ask("why")
+    first = desk.chat.chat_id
+
+    keys(desk, Qt.Key.Key_N)
+    assert desk.chat.chat_id is None
+    desk.ask("how")
+    second = desk.chat.chat_id
+    keys(desk, Qt.Key.Key_O, CTRL | SHIFT)
+    assert desk.chat.chat_id is None
+    desk.open_chat(second)
+    keys(desk, Qt.Key.Key_PageDown)
+    assert desk.chat.chat_id == first
+    keys(desk, Qt.Key.Key_PageUp)
+    assert desk.chat.chat_id == second
+
+    shown = window.sidebar.isVisible()
+    keys(desk, Qt.Key.Key_B)
+    assert window.sidebar.isVisible() != shown
+    keys(desk, Qt.Key.Key_K)
+    assert window.sidebar.isVisible()
+    assert isinstance(window.focusWidget(), QLineEdit)
+    keys(desk, Qt.Key.Key_F)
+    assert desk.view.find_bar.isVisible()
+    QTest.keyClick(desk.view.find_bar.input, Qt.Key.Key_Escape)
+    assert not desk.view.find_bar.isVisible()
+
+    before = desk.messages()[-1].id
+    keys(desk, Qt.Key.Key_R)
+    desk.until(lambda: desk.chat.replying_in is None and desk.messages()[-1].id != before)
+    assert desk.messages()[-1].version_count == 2
+    keys(desk, Qt.Key.Key_C, CTRL | SHIFT)
+    assert QGuiApplication.clipboard().text() == desk.messages()[-1].text
+
+    shown = window.engine.isVisible()
+    keys(desk, Qt.Key.Key_E)
+    assert window.engine.isVisible() != shown
+    keys(desk, Qt.Key.Key_E)
+    keys(desk, Qt.Key.Key_2)
+    assert window.page() != "chat"
+    keys(desk, Qt.Key.Key_1)
+    assert window.page() == "chat"
+
+    keys(desk, Qt.Key.Key_L, CTRL | SHIFT)
+    desk.until_state(State.IDLE)
+
+
+@pytest.mark.parametrize(
+    ("key", "modifiers"),
+    [
+        (Qt.Key.Key_Comma, CTRL),
+        (Qt.Key.Key_F1, Qt.KeyboardModifier.NoModifier),
+        (Qt.Key.Key_Slash, CTRL),
+        (Qt.Key.Key_J, CTRL | SHIFT),
+    ],
+)
+def test_the_keys_that_open_a_dialog(
+    desk: Desk, key: Qt.Key, modifiers: Qt.KeyboardModifier
+) -> None:
+    keys(desk, key, modifiers)
+    dialogs = [one for one in desk.desktop.window.findChildren(QDialog) if one.isVisible()]
+    assert len(dialogs) == 1
+    silent = [
+        _name(widget)
+        for widget in dialogs[0].findChildren(QWidget)
+        if isinstance(widget, INTERACTIVE)
+        and not isinstance(widget, QScrollBar)
+        and widget.isVisible()
+        and not (widget.objectName() and _accessible(widget))
+        and not _is_inside_of_a_control(widget)
+    ]
+    QTest.keyClick(dialogs[0], Qt.Key.Key_Escape)
+    assert not dialogs[0].isVisible()
+    assert not silent, silent
+
+
+def test_delete_in_the_composer_deletes_no_chat(desk: Desk) -> None:
+    desk.load()
+    desk.ask("why")
+    for key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+        QTest.keyClick(desk.view.composer.input, key)
+    desk.settle()
+    assert len(desk.store.chats.all()) == 1
+
+
+def test_up_recalls_the_last_question(desk: Desk) -> None:
+    desk.load()
+    desk.ask("why")
+    QTest.keyClick(desk.view.composer.input, Qt.Key.Key_Up)
+    assert desk.view.draft() == "why"
+
+
+def test_the_theme_changes_and_is_remembered(qapp: QApplication) -> None:
+    with open_desk(qapp, command=faulty()) as desk:
+        grounds = {}
+        for mode in ("dark", "light"):
+            desk.desktop.window.theme_chosen.emit(mode)
+            grounds[mode] = theme.color("bg").lightness()
+            assert desk.desktop.settings.app.theme == mode
+        assert grounds["dark"] < 80 < 200 < grounds["light"]
+        keys(desk, Qt.Key.Key_D, CTRL | SHIFT)
+        after = desk.desktop.settings.app.theme
+        assert after != "light"
+    with open_desk(qapp, command=faulty()) as desk:
+        assert desk.desktop.settings.app.theme == after
+
+
+def test_the_layout_is_remembered(qapp: QApplication) -> None:
+    with open_desk(qapp, command=faulty()) as desk:
+        desk.desktop.window.resize(1500, 950)
+        desk.desktop.window.toggle_sidebar()
+        assert not desk.desktop.window.sidebar.isVisible()
+    with open_desk(qapp, command=faulty()) as desk:
+        assert not desk.desktop.window.sidebar.isVisible()
+
+
+HOSTILE = """
+![remote](https://example.invalid/pixel.png) ![local](file:///etc/passwd) <img src="x.png">
+<script>alert(1)</script> <iframe src="https://example.invalid"></iframe>
+[click](https://example.invalid/a) [run](file:///bin/sh) [js](javascript:alert(1))
+https://example.invalid/bare ![data](data:image/png;base64,AAAA)
+"""
+
+
+def test_nothing_a_model_writes_loads_reads_or_opens(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[str] = []
+
+    def noting(what: str) -> object:
+        return lambda *_args, **_kwargs: touched.append(what)
+
+    monkeypatch.setattr(QNetworkAccessManager, "createRequest", noting("network"))
+    monkeypatch.setattr(QDesktopServices, "openUrl", noting("opened"))
+    monkeypatch.setattr(QImage, "load", noting("image"))
+    desk.load()
+    desk.ask("why")
+    last = desk.messages()[-1]
+    desk.view.stream_delta(last.id, HOSTILE)
+    QTest.qWait(200)
+    desk.desktop.window.grab()
+    assert touched == []
+
+    for url in ("file:///bin/sh", "javascript:alert(1)", "data:text/html,x", "ftp://example"):
+        desk.view.link_clicked.emit(url)
+        assert "Only web and mail links" in desk.notices[-1]
+    desk.view.link_clicked.emit("https://example.invalid/a")
+    asking = [one for one in desk.desktop.window.findChildren(QDialog) if one.isVisible()]
+    assert len(asking) == 1
+    assert touched == [], "it was opened without asking"
+    QTest.keyClick(asking[0], Qt.Key.Key_Escape)
+    assert touched == []
+    desk.view.link_clicked.emit("https://example.invalid/a")
+    asking = [one for one in desk.desktop.window.findChildren(QDialog) if one.isVisible()]
+    asking[-1].accept()
+    assert touched == ["opened"]
+
+
+def test_search_finds_a_message_and_goes_to_it(desk: Desk) -> None:
+    desk.load()
+    desk.ask("an albatross over the bow")
+    chat_id = desk.chat.chat_id
+    desk.open_chat(None)
+    desk.desktop.window.sidebar.search_changed.emit("albatross")
+    hits = desk.store.search.find("albatross")
+    assert [hit.chat_id for hit in hits] == [chat_id] * len(hits)
+    assert hits
+    desk.desktop.window.sidebar.hit_selected.emit(str(chat_id), str(hits[0].message_id or ""))
+    assert desk.chat.chat_id == chat_id
+
+
+def test_export_writes_both_formats(desk: Desk, tmp_path: Path) -> None:
+    desk.load()
+    desk.ask("why")
+    desk.stored()
+    assert desk.chat.chat_id
+    for how in ("markdown", "json"):
+        path = tmp_path / f"chat.{how}"
+        desk.desktop.sidebar.export_to(desk.chat.chat_id, how, path)
+        assert "three four" in path.read_text()
+    desk.desktop.sidebar.export_to(desk.chat.chat_id, "json", tmp_path / "nowhere" / "x.json")
+    assert "could not be written" in desk.notices[-1]
+
+
+def test_closing_while_it_writes_keeps_the_words(qapp: QApplication) -> None:
+    with open_desk(qapp, command=faulty(), env={"FAULTY_PAUSE_S": "0.1"}) as desk:
+        desk.load()
+        desk.send("why")
+        desk.until(lambda: desk.messages() and desk.messages()[-1].text)
+        chat_id, shown = desk.chat.chat_id, desk.messages()[-1].text
+    with open_desk(qapp, command=faulty()) as desk:
+        desk.open_chat(chat_id)
+        assert desk.messages()[-1].text.startswith(shown)
+        assert desk.messages()[-1].state == "interrupted"
+
+
+def test_an_exception_nobody_expected_is_shown_once_and_logged(
+    desk: Desk, leadline_home: Path
+) -> None:
+    for _ in range(3):
+        try:
+            raise ZeroDivisionError("of the test")
+        except ZeroDivisionError as error:
+            desk.desktop.crashes.record(error)
+    desk.until(lambda: any(d.isVisible() for d in desk.desktop.window.findChildren(QDialog)))
+    dialogs = [one for one in desk.desktop.window.findChildren(QDialog) if one.isVisible()]
+    assert len(dialogs) == 1
+    reports = list((leadline_home / "log").glob("crash-*.txt"))
+    assert len(reports) == 1
+    assert "ZeroDivisionError: of the test" in reports[0].read_text()
+    # The one report that this test wanted.
+    reports[0].unlink()
+    dialogs[0].close()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
