@@ -5,17 +5,27 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.engine import plan_views
+from app.engine.card_readings import CardReadings
 from app.session import State
 from engine.errors import UserError
 from engine.planning.client import PlannerClient
 from engine.planning.corrections import Corrections
-from engine.planning.protocol import Aborting, Ask, Failed, Fit, Fitted, Opened, Planned, Ready
-from engine.planning.truth import Readings, compared, learn
-from engine.settings import validated
+from engine.planning.protocol import (
+    Aborting,
+    Ask,
+    Failed,
+    Fit,
+    Fitted,
+    Open,
+    Opened,
+    Planned,
+    Ready,
+)
+from engine.planning.truth import compared, learn
+from engine.settings import Cost, cost_of, validated
 from engine.worker.protocol import Finished
 from widgets.engine_pane.viewdata import ApplyView, SettingHints
 
@@ -29,7 +39,6 @@ if TYPE_CHECKING:
     from engine.planning.plan import Plan
     from engine.planning.protocol import Answers
     from engine.settings import EngineSettings
-    from engine.telemetry.snapshot import Snapshot
     from engine.worker.protocol import Loaded
     from widgets.main_window import MainWindow
 
@@ -67,11 +76,12 @@ class PlanController(QObject):
         self.client = PlannerClient(lambda answer: hop.post(lambda: self._on_answer(answer)))
         self._corrections = Corrections()
         self._opened: Opened | None = None
-        self._opened_path = ""
+        self._opening: tuple[str, tuple[str, ...]] | None = None
         self._plan: Plan | None = None
         self._loaded: Loaded | None = None
         self._loaded_plan: Plan | None = None
-        self._readings = Readings()
+        self._loading: EngineSettings | None = None
+        self._readings = CardReadings()
         self._learned = ("", "")
         self._asked_s = 0.0
         self.latencies_s: list[float] = []
@@ -86,12 +96,18 @@ class PlanController(QObject):
         """Price these settings; a newer question replaces an older one."""
         if not settings.model_path:
             return
-        if settings.model_path != self._opened_path:
-            self._opened, self._plan = None, None
-            self._opened_path = settings.model_path
-            self._pane.set_hints(SettingHints())
-        self._show_rules_at_once(settings)
+        wanted = (settings.model_path, settings.devices)
+        if wanted != self._opening:
+            if self._opening is None or self._opening[0] != settings.model_path:
+                self._plan = None
+                self._pane.set_hints(SettingHints())
+            self._opened, self._opening = None, wanted
         self._asked_s = time.monotonic()
+        if self._opened is None:
+            # The facts first: rules are checked with them from here on, at once.
+            self.client.send(Open(request_id=0, settings=settings))
+            return
+        self._show_rules_at_once(settings)
         self.client.send(Ask(request_id=0, settings=settings, released=self._released()))
 
     def close(self) -> None:
@@ -106,7 +122,7 @@ class PlanController(QObject):
                 self._instruments.set_planner_pid(self.client.pid)
             case Opened():
                 self._opened = answer
-                self._show_rules_at_once(self._pane.edited())
+                self.ask(self._pane.edited())
             case Planned():
                 self._show(answer.plan)
             case Fitted():
@@ -122,6 +138,7 @@ class PlanController(QObject):
             self.latencies_s.append(time.monotonic() - self._asked_s)
             del self.latencies_s[:-500]
         self._plan = plan
+        self._adopt(plan)
         self._pane_controller.plan_is_shown(shown=True)
         self._window.set_plan(
             plan_views.plan_view(plan, self._instruments.sampler.latest, learned=self._learned)
@@ -175,55 +192,65 @@ class PlanController(QObject):
         """What the loaded model would give back before another one is loaded."""
         if self._loaded is None:
             return {}
-        released: dict[str, int] = {}
-        for row in self._loaded.context.memory:
-            held = row.weights_bytes + row.kv_bytes + row.compute_bytes
-            released[row.id] = released.get(row.id, 0) + held
+        released = plan_views.released(self._loaded.context.memory)
+        plan = self._loaded_plan
+        if plan is not None and plan.settings == self._loaded.settings:
+            # llama.cpp's account of a tensor split is one row for all devices.
+            released |= {device.id: device.account_bytes for device in plan.devices}
         return released
 
     # ---- truth
 
     def _on_session_changed(self, session: Session) -> None:
-        if session.state is State.LOADING and not self._readings.before:
-            self._readings = Readings(before=self._used())
-            self._loaded_plan = self._plan
+        if session.state is State.LOADING and self._loading is not session.wanted:
+            self._loading = session.wanted
+            self._loaded_plan = self._plan_of(session.wanted)
+            self._readings.begin(self._engine.pid)
         if session.loaded is not self._loaded:
-            self._loaded = session.loaded
-            if session.loaded is None:
-                self._readings = Readings()
-                self._learned = ("", "")
-            else:
+            earlier, self._loaded = self._loaded, session.loaded
+            self._learned = ("", "")
+            if session.loaded is not None:
+                self._learn_speed(earlier, session.loaded)
                 QTimer.singleShot(_READING_DELAY_MS, self, self._after_load)
+        if session.state is not State.LOADING:
+            self._loading = None
+
+    def _adopt(self, plan: Plan) -> None:
+        """A load that began before its plan was there is held against it all the same."""
+        wanted = self._loading or (self._loaded.settings if self._loaded else None)
+        if plan.settings == wanted and self._loaded_plan is None:
+            self._loaded_plan = plan
+            if self._readings.taken.after_load:
+                self._compare()
+
+    def _plan_of(self, settings: EngineSettings | None) -> Plan | None:
+        return self._plan if self._plan is not None and self._plan.settings == settings else None
+
+    def _learn_speed(self, earlier: Loaded | None, loaded: Loaded) -> None:
+        if earlier is None or cost_of(earlier.settings, loaded.settings) is Cost.RELOAD:
+            self._corrections.learn_speed(loaded.model.size_bytes, loaded.seconds)
 
     def _on_reply_event(self, event: object) -> None:
-        if isinstance(event, Finished) and self._readings.after_load:
+        if isinstance(event, Finished) and self._loaded is not None:
             QTimer.singleShot(_READING_DELAY_MS, self, self._after_prefill)
 
     def _after_load(self) -> None:
         if self._loaded is not None:
-            self._readings = msgspec.structs.replace(self._readings, after_load=self._used())
+            self._readings.after_load(self._engine.pid)
             self._compare()
             self.ask(self._pane.edited())
 
     def _after_prefill(self) -> None:
         if self._loaded is not None:
-            self._readings = msgspec.structs.replace(self._readings, after_prefill=self._used())
+            self._readings.after_prefill(self._engine.pid)
             self._compare()
 
     def _compare(self) -> None:
         plan = self._loaded_plan
         if self._loaded is None or plan is None or plan.settings != self._loaded.settings:
             return
-        truth = compared(plan, self._loaded.context.memory, self._readings)
+        truth = compared(plan, self._loaded.context.memory, self._readings.taken)
         self._learned = plan_views.truth_words(truth)
         if self._opened is not None:
             chosen, build = self._opened.chosen, self._opened.build
-            learn(plan, chosen, build, self._readings, self._corrections)
-
-    def _used(self) -> dict[str, int]:
-        latest: Snapshot | None = self._instruments.sampler.latest
-        return {
-            gpu.pci_id: gpu.vram_used_bytes
-            for gpu in (latest.gpus if latest else ())
-            if gpu.vram_used_bytes is not None
-        }
+            learn(plan, chosen, build, self._readings.taken, self._corrections)

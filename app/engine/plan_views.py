@@ -20,10 +20,13 @@ from widgets.engine_pane.viewdata import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.planning.plan import DevicePlan, Fix, Plan, PlanMessage
     from engine.planning.protocol import Opened
     from engine.planning.truth import Truth
     from engine.telemetry.snapshot import Snapshot
+    from engine.worker.protocol import DeviceMemory
 
 _GIB = float(1 << 30)
 _TONES: dict[str, Tone] = {"no": "bad", "slow": "warn", "note": "plain"}
@@ -115,6 +118,17 @@ def truth_words(truth: Truth) -> tuple[str, str]:
     ]
     words = _tr("predicted {predicted:.1f}, got {got:.1f} GiB")
     return words.format(predicted=predicted, got=got), "\n".join(lines)
+
+
+def released(memory: Sequence[DeviceMemory]) -> dict[str, int]:
+    """Bytes by device id that a loaded model would give back."""
+    held: dict[str, int] = {}
+    for row in memory:
+        # A mapped file's pages count as free RAM already.
+        weights_bytes = 0 if row.name.endswith("_Mapped") else row.weights_bytes
+        size = weights_bytes + row.kv_bytes + row.compute_bytes
+        held[row.id] = held.get(row.id, 0) + size
+    return held
 
 
 def rule_views(messages: tuple[PlanMessage, ...]) -> tuple[RuleView, ...]:

@@ -27,7 +27,7 @@ TENSOR_POOL_BYTES = {"CUDA": 100 * _MIB, "ROCm": 100 * _MIB}
 _SUMS_BYTES = {"CUDA": 32 * _MIB, "ROCm": 32 * _MIB}
 # A reading beyond these is no backend's own memory: another program came or went meanwhile, or
 # the first reading was taken with the engine's context in place.
-_LEAST_RUNTIME_BYTES = 64 * _MIB
+_LEAST_RUNTIME_BYTES = 128 * _MIB
 _MOST_BYTES = 2048 * _MIB
 # A new figure counts half: a load beside a busy desktop must not overturn the others.
 _WEIGHT = 0.5
@@ -59,7 +59,15 @@ class Corrections:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or paths.data_dir() / _FILE
+        self._stamp = _stamp(self._path)
         self._stored = _read(self._path)
+
+    def refresh(self) -> None:
+        """Take in what another process learned meanwhile."""
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._stored = _read(self._path)
 
     @property
     def read_bytes_per_s(self) -> float | None:
@@ -129,6 +137,7 @@ class Corrections:
         partial = self._path.with_suffix(".part")
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(stored), indent=2))
         partial.replace(self._path)
+        self._stamp = _stamp(self._path)
 
 
 def _key(card: str, build: str, *, tensor: bool) -> str:
@@ -143,6 +152,13 @@ def _blended(old: int | None, new: int) -> int:
     if old is None or not _is_runtime(old):
         return new
     return round(old * (1 - _WEIGHT) + new * _WEIGHT)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read(path: Path) -> Stored:

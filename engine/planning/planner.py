@@ -80,6 +80,8 @@ class Planner:
     def plans(self, settings: EngineSettings, scene: Scene, *, brief: bool) -> Iterator[Plan]:
         """The bars at once, then the same plan with the figures that take several dry runs."""
         started = time.perf_counter()
+        # The app learns from each load, in its own process.
+        self.corrections.refresh()
         plan = self.bars(settings, scene)
         elapsed_s = time.perf_counter() - started
         yield msgspec.structs.replace(plan, is_final=brief or plan.is_refused, seconds=elapsed_s)

@@ -67,8 +67,14 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """Used bytes of the cards by PCI id, as NVML tells them."""
+    """Used bytes of the cards by PCI id, as NVML tells them.
 
+    Attributes:
+        is_difference: The engine ran before the load, so that `before` holds its context already:
+            the backend's own memory does not show.
+    """
+
+    is_difference: bool = False
     before: dict[str, int] = {}
     after_load: dict[str, int] = {}
     after_prefill: dict[str, int] = {}
@@ -81,17 +87,34 @@ def compared(plan: Plan, memory: Sequence[DeviceMemory], readings: Readings) -> 
     accounts = _accounts(memory)
     whole = next((row for row in memory if row.name.startswith("Meta(")), None)
     fullest = max((d.weights_bytes + d.kv_bytes for d in plan.devices), default=0)
+    predicted = [_predicted(device, stage, readings) for device in plan.devices]
     rows = []
-    for device in plan.devices:
-        got = _grown(readings.before, now, device, plan)
+    for device, wanted in zip(plan.devices, predicted, strict=True):
         account = accounts.get(device.name)
         if account is None and whole and device.weights_bytes + device.kv_bytes == fullest:
             # A tensor split's account is one row, that of the fullest device.
             account = whole
-        # What a pool takes comes with the first prompt.
-        predicted = device.needed_bytes - (device.pool_bytes if stage == "load" else 0)
-        rows.append(_row(device, predicted, got, account))
+        on_card = sum(
+            size
+            for other, size in zip(plan.devices, predicted, strict=True)
+            if other.card == device.card
+        )
+        got = _grown(readings.before, now, device.card)
+        if got is not None and on_card:
+            # Virtual devices of one card share it by prediction.
+            got = round(got * wanted / on_card)
+        rows.append(_row(device, wanted, got, account))
     return Truth(stage=stage, devices=tuple(rows))
+
+
+def _predicted(device: DevicePlan, stage: str, readings: Readings) -> int:
+    predicted = device.needed_bytes
+    if stage == "load":
+        # What a pool takes comes with the first prompt.
+        predicted -= device.pool_bytes
+    if readings.is_difference:
+        predicted -= device.runtime_bytes
+    return predicted
 
 
 def learn(
@@ -123,7 +146,8 @@ def learn(
         if before is None or after is None or not holding:
             continue
         runtime_bytes = after - before - sum(holding)
-        corrections.learn_runtime(card, build.id, runtime_bytes, tensor=tensor)
+        if not readings.is_difference:
+            corrections.learn_runtime(card, build.id, runtime_bytes, tensor=tensor)
         later = readings.after_prefill.get(identity)
         if later is not None:
             each = (later - after) // len(holding)
@@ -135,15 +159,9 @@ def _accounts(memory: Sequence[DeviceMemory]) -> Mapping[str, DeviceMemory]:
     return {row.name: row for row in memory if row.id != "cpu"}
 
 
-def _grown(
-    before: Mapping[str, int], now: Mapping[str, int], device: DevicePlan, plan: Plan
-) -> int | None:
-    """What a card holds more than before; virtual devices of one card share it by prediction."""
-    if device.card not in before or device.card not in now:
-        return None
-    grown = now[device.card] - before[device.card]
-    on_card = sum(other.needed_bytes for other in plan.devices if other.card == device.card)
-    return round(grown * device.needed_bytes / on_card) if on_card else grown
+def _grown(before: Mapping[str, int], now: Mapping[str, int], card: str) -> int | None:
+    """What a card holds more than before."""
+    return now[card] - before[card] if card in before and card in now else None
 
 
 def _row(

@@ -111,7 +111,7 @@ def test_two_virtual_devices_are_one_card(corrections: Corrections) -> None:
     assert [device.runtime_bytes for device in plan.devices] == [tensor, 0]
 
 
-@pytest.mark.parametrize("runtime_mib", [-40, 0, 63, 2049, 9000])
+@pytest.mark.parametrize("runtime_mib", [-40, 0, 127, 2049, 9000])
 def test_an_absurd_figure_is_not_learned(corrections: Corrections, runtime_mib: float) -> None:
     plan = _plan(corrections, "layer", (4000, 4000))
     guess = corrections.runtime_bytes("GPU-1", "build", "CUDA")
@@ -170,3 +170,23 @@ def test_released_memory_is_given_back_once(corrections: Corrections) -> None:
     released = {f"{_CARD}-v1": _GIB // 2}
     places: tuple[DevicePlan, ...] = Machine(corrections).places(_DEVICES, "build", released)
     assert [place.free_bytes for place in places] == [39 * _GIB, 39 * _GIB + _GIB // 2]
+
+
+def test_a_context_that_was_there_before_is_not_missed(corrections: Corrections) -> None:
+    plan = _plan(corrections, "layer", (4000, 4000))
+    readings = msgspec.structs.replace(_readings(8008, 8106), is_difference=True)
+    truth = compared(plan, (), readings)
+    assert all(device.is_close for device in truth.devices)
+    _learned(corrections, plan, readings)
+    assert corrections.runtime_bytes("GPU-1", "build", "CUDA") == 534 * _MIB
+    assert corrections.pool_bytes("GPU-1", "build", "CUDA") == 49 * _MIB
+
+
+def test_another_process_takes_in_what_was_learned(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.json"
+    planner, app = Corrections(path), Corrections(path)
+    app.learn_runtime("GPU-1", "build", 600 * _MIB)
+    app.learn_speed(_GIB, 0.5)
+    planner.refresh()
+    assert planner.runtime_bytes("GPU-1", "build", "CUDA") == 600 * _MIB
+    assert planner.read_bytes_per_s == 2 * _GIB
