@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _ABORTED = 2
 
+# As many as a batch has outputs at most.
+_VIEWS_KEPT = 64
+
 
 class Context:
     """Owns a `llama_context` and the one batch it is fed with. Lives on the engine's main thread.
@@ -65,6 +68,9 @@ class Context:
         self.n_vocab = int(native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle)))
         self._batch = Batch(self.n_batch)
         self._decode = native.llama_decode
+        # Making a view costs as much as half a pass over the vocabulary; llama.cpp's memory stays
+        # where it is from token to token.
+        self._views: dict[int, npt.NDArray[np.float32]] = {}
         self.abort.install(self.handle)
 
     def close(self) -> None:
@@ -114,7 +120,14 @@ class Context:
         pointer = self._native.llama_get_logits_ith(self.handle, output)
         if not pointer:
             raise UserError("engine.no_logits", detail=f"output {output}")
-        return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,))
+        address = ctypes.addressof(pointer.contents)
+        view = self._views.get(address)
+        if view is None:
+            if len(self._views) >= _VIEWS_KEPT:
+                self._views.clear()
+            row = (ctypes.c_float * self.n_vocab).from_address(address)
+            view = self._views[address] = np.ctypeslib.as_array(row)
+        return view
 
     def set_threads(self, settings: EngineSettings) -> None:
         """Change the thread counts, which costs nothing."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.llama.vocabulary import Tokens
 
 _SLICE_S = 0.2
+# On the CPU a decode can be stopped inside, so its slices need only be short enough for progress;
+# whole micro-batches read up to three times as fast there.
+_SLICE_CPU_S = 1.0
 _PROGRESS_S = 0.1
 # Slices of this size cost about 2 % against whole micro-batches on a CPU; half of it costs 8 %.
 _SMALLEST_CPU = 128
@@ -35,6 +38,7 @@ class SliceControl:
         self._batch = n_batch
         self._micro = n_ubatch
         self._smallest = min(n_ubatch, _SMALLEST_CPU if on_cpu else _SMALLEST_GPU)
+        self._slice_s = _SLICE_CPU_S if on_cpu else _SLICE_S
         self._wanted = float(n_ubatch if on_cpu else _FIRST_GPU)
 
     @property
@@ -50,7 +54,7 @@ class SliceControl:
         if tokens * 2 < self._smallest:
             # Mostly overhead: says nothing about longer ones.
             return
-        within = tokens * _SLICE_S / max(seconds, 1e-6)
+        within = tokens * self._slice_s / max(seconds, 1e-6)
         self._wanted = min(max(within, self._wanted / _STEP), self._wanted * _STEP)
         self._wanted = min(max(self._wanted, self._smallest), self._batch)
 

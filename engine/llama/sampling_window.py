@@ -22,7 +22,10 @@ _ROWS = 128
 
 
 class Peaks:
-    """One pass over the logits of a vocabulary, from which the tokens above a floor follow fast.
+    """The logits of a vocabulary, and how to find the tokens above a floor fast.
+
+    A floor that is known takes one pass (`at_least`). To find a floor takes another, made when it
+    is first needed.
 
     The logits are laid out as a table and the largest of each column is kept. The n-th largest of
     these is a floor with at least n tokens at or above it, and only few columns reach it.
@@ -38,10 +41,19 @@ class Peaks:
         whole = len(logits) // self._columns * self._columns
         self._table = logits[:whole].reshape(-1, self._columns)
         self._rest = logits[whole:]
-        self._highest: Logits = np.maximum.reduce(self._table, axis=0)
+
+    @cached_property
+    def _highest(self) -> Logits:
+        """The largest logit of each column."""
+        highest: Logits = np.maximum.reduce(self._table, axis=0)
         if len(self._rest):
-            head = self._highest[: len(self._rest)]
+            head = highest[: len(self._rest)]
             np.maximum(head, self._rest, out=head)
+        return highest
+
+    def at_least(self, floor: float) -> Ids:
+        """All tokens whose logit is at least `floor`, in one pass."""
+        return (self.logits >= np.float32(floor)).nonzero()[0]
 
     @cached_property
     def top(self) -> float:
@@ -132,13 +144,17 @@ class Candidates:
             floor: Smallest logit that counts; minus infinity takes the whole vocabulary.
             always: Tokens to take wherever they stand.
         """
-        self.floor, self.is_all = floor, floor == -math.inf
-        if self.is_all:
+        if floor == -math.inf:
             found = np.arange(len(peaks.logits))
         else:
             found = peaks.above(floor)
             if always is not None:
                 found = np.union1d(found, always)
+        self.take(peaks, floor, found)
+
+    def take(self, peaks: Peaks, floor: float, found: Ids) -> None:
+        """Take these tokens, all of those at least `floor` among them."""
+        self.floor, self.is_all = floor, floor == -math.inf
         count = len(found)
         if count > len(self._data):
             self._reserve(count)
