@@ -36,7 +36,7 @@ ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 	@mkdir -p $(SHOTS)
 	$(PY) -m app --headless --screenshot $(SHOTS)/run.png
 else
-	$(PY) -m app
+	$(PY) -m app --first demo
 endif
 
 test: setup-test ## All tests: the quick ones on JOBS processes, then those with a model one by one
@@ -65,8 +65,7 @@ screenshots: setup-test ## The main states of the window, light and dark, into S
 	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(PY) -m app --screenshots $(SHOTS)
 
 bench: setup ## Speed of the demo model on this machine
-	$(PY) -m app.cli ask demo "Tell me how a ship measures the depth of the water." \
-	  --temperature 0 --max-tokens 256 --json
+	$(PY) -m app.cli bench demo --raw --chains greedy,full,penalties
 
 reference: setup-test ## Write docs/settings.md from the declared settings
 	$(PY) -m engine.settings.reference > docs/settings.md

@@ -179,8 +179,15 @@ class Desktop(QObject):
 
     # ---- what the start and the headless job use
 
-    def open_first(self, model: str = "") -> None:
-        """Load the named model, or the last one where the user wants that."""
+    def open_first(self, model: str = "", *, first: str = "") -> None:
+        """Load the named model, or the last one where the user wants that.
+
+        Args:
+            model: A path, or ``demo``.
+            first: The same, for a user who never chose one; without it a card explains itself.
+        """
+        if not self.settings.recent_models:
+            model = model or first
         if model:
             self.pane.choose(str(resolve_model(model).resolve()))
         elif self.settings.app.load_last_model and self.settings.engine.model_path:

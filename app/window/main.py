@@ -56,7 +56,7 @@ def _run(application: QApplication, options: argparse.Namespace) -> int:
             job.start()
             return application.exec() or job.status
         desktop.window.show()
-        desktop.open_first(options.model)
+        desktop.open_first(options.model, first=options.first)
         if options.files:
             desktop.add_files(options.files)
         _quit_on_signals(application)
@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="leadline window", description="Open the window.")
     parser.add_argument("files", nargs="*", help="Documents to put into a new chat.")
     parser.add_argument("--model", default="", help="Load this GGUF file; demo is the bundled one.")
+    parser.add_argument(
+        "--first", default="", help="Load this one where no model was ever chosen before."
+    )
     parser.add_argument(
         "--headless",
         action="store_true",
