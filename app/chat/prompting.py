@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from engine.documents.pages import chosen_pages
-from engine.documents.prompt import citation_names, document_block
+from engine.documents.prompt import citation_names, citing_instruction, document_block
 from engine.worker.protocol import Prompt, PromptDocument, Turn
 
 if TYPE_CHECKING:
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from app.store.rows import Message
     from engine.documents.model import Document
 
+Mode = Literal["whole", "passages"]
+
 
 def prompt_for(
     chat_id: int | None,
     messages: Iterable[Message],
     documents: Sequence[PromptDocument],
     *,
+    instruction: str = "",
+    passages: str = "",
     draft: str | None = None,
     prefill_reply: str = "",
 ) -> Prompt:
@@ -41,19 +45,26 @@ def prompt_for(
         chat_id=str(chat_id or ""),
         turns=tuple(turns),
         documents=tuple(documents),
+        instruction=instruction,
+        passages=passages,
         prefill_reply=prefill_reply,
     )
 
 
 class PromptPart(NamedTuple):
-    """A document and which of its pages are sent; an empty selection means all."""
+    """A document, which of its pages are sent (empty means all), and how.
+
+    ``whole`` puts these pages in front of the conversation; of ``passages`` only those that answer
+    to a question go with it.
+    """
 
     document: Document
     selection: str = ""
+    mode: Mode = "whole"
 
 
 def prompt_documents(parts: Sequence[PromptPart]) -> tuple[PromptDocument, ...]:
-    """Documents laid out for the prompt, in the order in which they joined the chat.
+    """Documents that are sent whole, in the order in which they joined the chat.
 
     The order and the names never change when one is added at the end, so that what is in front of
     it stays in the KV cache.
@@ -68,5 +79,15 @@ def prompt_documents(parts: Sequence[PromptPart]) -> tuple[PromptDocument, ...]:
             name=part.document.name,
             text=document_block(name, chosen_pages(part.document, part.selection)),
         )
+        for name, part in zip(names, parts, strict=True)
+        if part.mode == "whole"
+    )
+
+
+def prompt_instruction(parts: Sequence[PromptPart]) -> str:
+    """How to cite these documents; empty without any."""
+    names = citation_names([part.document.name for part in parts])
+    return citing_instruction(
+        (name, chosen_pages(part.document, part.selection))
         for name, part in zip(names, parts, strict=True)
     )

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.chat.prompting import PromptPart, prompt_documents
+from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
+from app.documents.passages import PassageFinder, passage_budget, passages_record, passages_text
+from engine.documents.citations import CitationChecker
+from engine.documents.prompt import citation_names
 from engine.documents.reader import DocumentReader
 from engine.models.demo import resolve_model
 from engine.settings import EngineSettings, GenerationSettings, validated
@@ -21,14 +24,16 @@ from engine.worker.protocol import (
     Measured,
     PrefillProgress,
     Prompt,
-    PromptDocument,
     Turn,
 )
 from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from app.chat.prompting import Mode
+    from app.documents.passages import GivenPassages
     from engine.worker.protocol import Event
 
 
@@ -37,10 +42,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="A GGUF file, or demo.")
     parser.add_argument("question", help="What to ask; - reads it from standard input.")
     parser.add_argument(
-        "--doc", action="append", default=[], metavar="FILE", help="A document, read whole."
+        "--doc", action="append", default=[], metavar="FILE", help="A document to ask about."
     )
     parser.add_argument(
         "--pages", default="", metavar="3-9,12", help="Give only these pages of the documents."
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("full", "retrieve"),
+        default="full",
+        help="Give the documents whole, or only the passages that answer to the question.",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--log", action="store_true", help="Show the engine's log.")
@@ -54,27 +65,104 @@ def run(options: argparse.Namespace) -> int:
     engine = validated(engine, model_path=str(resolve_model(options.model).resolve()))
     generation = settings_from(options, GenerationSettings())
     question = sys.stdin.read() if options.question == "-" else options.question
-    prompt = Prompt(
-        chat_id="ask",
-        turns=(Turn(role="user", text=question),),
-        documents=_documents(options.doc, options.pages),
-    )
+    parts = _read(options.doc, options.pages, options.mode)
     terminal = _Terminal(quiet=options.json)
     log = (lambda line: print(line, file=sys.stderr)) if options.log else (lambda _line: None)
     with BlockingWorker(on_log=log) as worker:
         loaded = worker.load(engine, terminal.show)
+        given = _passages(worker, question, parts, generation)
+        prompt = _prompt(question, parts, given)
         measured = worker.measure(prompt, generation)
         finished = worker.generate(prompt, generation, terminal.show)
     if options.json:
-        print(json.dumps(_as_json(terminal, loaded, measured, finished), ensure_ascii=False))
+        answer = _as_json(terminal, loaded, measured, finished)
+        answer |= {"citations": _citations(terminal.text, parts)}
+        answer |= {"passages": _passages_json(given), "dropped": _dropped(given)}
+        print(json.dumps(answer, ensure_ascii=False))
     else:
         terminal.close(loaded, finished)
+        for each in given:
+            print(passages_record(each).sentence, file=sys.stderr)
     return 0
 
 
-def _documents(paths: list[str], selection: str) -> tuple[PromptDocument, ...]:
+def _read(paths: Sequence[str], selection: str, mode: str) -> list[PromptPart]:
     reader = DocumentReader()
-    return prompt_documents([PromptPart(reader.read(Path(path)), selection) for path in paths])
+    how: Mode = "passages" if mode == "retrieve" else "whole"
+    return [PromptPart(reader.read(Path(path)), selection, how) for path in paths]
+
+
+def _prompt(
+    question: str, parts: Sequence[PromptPart], given: Sequence[GivenPassages] = ()
+) -> Prompt:
+    return Prompt(
+        chat_id="ask",
+        turns=(Turn(role="user", text=question),),
+        documents=prompt_documents(parts),
+        instruction=prompt_instruction(parts),
+        passages=passages_text(parts, given),
+    )
+
+
+def _passages(
+    worker: BlockingWorker,
+    question: str,
+    parts: Sequence[PromptPart],
+    generation: GenerationSettings,
+) -> tuple[GivenPassages, ...]:
+    """What of the documents goes with the question, when they are not sent whole."""
+    if not any(part.mode == "passages" for part in parts):
+        return ()
+    without = worker.measure(_prompt(question, parts), generation)
+    finder = PassageFinder()
+    try:
+        return finder.find(
+            question, parts, budget_tokens=passage_budget(without, generation), engine=worker
+        )
+    finally:
+        finder.close()
+
+
+def _citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, object]]:
+    names = citation_names([part.document.name for part in parts])
+    documents = dict(zip(names, (part.document for part in parts), strict=True))
+    checker = CitationChecker({name: one.pages for name, one in documents.items()})
+    return [
+        {
+            "document": documents[each.document].name,
+            "page": each.page_number,
+            "quote": each.quote,
+            "verified": each.verified,
+            "text": answer[each.start : each.end],
+            "found_on": list(each.found_on),
+        }
+        for each in checker.check(answer)
+    ]
+
+
+def _passages_json(given: Sequence[GivenPassages]) -> list[dict[str, object]]:
+    return [
+        {
+            "document": each.name,
+            "page": passage.page_number,
+            "text": passage.text,
+            "tokens": passage.tokens,
+            "score": passage.score,
+            "rank_by_words": passage.rank_by_words,
+            "rank_by_meaning": passage.rank_by_meaning,
+        }
+        for each in given
+        for passage in each.passages
+    ]
+
+
+def _dropped(given: Sequence[GivenPassages]) -> list[dict[str, object]]:
+    """What was found and did not fit. Whole documents are never cut: they fit or are refused."""
+    return [
+        {"document": each.name, "kind": "passages", "count": each.left_out}
+        for each in given
+        if each.left_out
+    ]
 
 
 class _Terminal:
@@ -148,7 +236,5 @@ def _as_json(
             {"kind": s.kind, "label": s.label, "tokens": s.tokens, "cached": s.cached}
             for s in measured.segments
         ],
-        # Nothing is ever cut here: a prompt that does not fit is refused.
-        "dropped": [],
         "notices": [notice.as_json() for notice in (*loaded.notices, *finished.notices)],
     }

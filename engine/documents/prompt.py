@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.documents.model import Page
 
 CITING_INSTRUCTION = (
-    "Answer from the documents above. After each statement that comes from a document, cite the "
+    "Answer from the given documents. After each statement that comes from a document, cite the "
     "page it is on with that page's own marker, copied exactly, for example {example}."
 )
 
@@ -64,15 +64,22 @@ def document_block(name: str, pages: Iterable[Page]) -> str:
     return "\n".join(parts)
 
 
-def documents_block(documents: Iterable[tuple[str, Iterable[Page]]]) -> str:
-    """All documents of a chat, one block after the other, then how to cite them."""
-    blocks: list[str] = []
+def citing_instruction(documents: Iterable[tuple[str, Iterable[Page]]]) -> str:
+    """How to cite, with the first page's marker as the example; empty without documents.
+
+    It stays the same, byte for byte, when a document is added behind the others.
+    """
     example = ""
     for name, pages in documents:
-        chosen = tuple(page for page in pages if page.text)
-        blocks.append(document_block(name, chosen))
-        if chosen and not example:
-            example = page_marker(name, chosen[0])
-    if not blocks:
-        return ""
-    return "\n".join([*blocks, CITING_INSTRUCTION.format(example=example or "[name p. 1]")])
+        first = next((page for page in pages if page.text), None)
+        if first is not None:
+            return CITING_INSTRUCTION.format(example=page_marker(name, first))
+        example = "[name p. 1]"
+    return CITING_INSTRUCTION.format(example=example) if example else ""
+
+
+def documents_block(documents: Iterable[tuple[str, Iterable[Page]]]) -> str:
+    """All documents of a chat, one block after the other, then how to cite them."""
+    held = [(name, tuple(pages)) for name, pages in documents]
+    blocks = [document_block(name, pages) for name, pages in held]
+    return "\n".join([*blocks, citing_instruction(held)]) if blocks else ""

@@ -129,9 +129,10 @@ class PromptLayout:
             _Part("document", each.name, self._defused(_block(each)), each.id)
             for each in prompt.documents
         ]
-        parts = [_Part("system", "System prompt", system), *documents]
+        instruction = _Part("system", "How to cite", self._defused(prompt.instruction))
+        parts = [_Part("system", "System prompt", system), *documents, instruction]
         turns = []
-        front = _lines([system, *(document.text for document in documents)])
+        front = _lines([part.text for part in parts])
         if front or self._has_default:
             # Some templates put a text of their own where there is no system turn. Nothing goes
             # into a prompt that the user does not see, so an empty turn stands in its place.
@@ -169,7 +170,7 @@ class PromptLayout:
             elif part.kind == "document":
                 # The line break that ends a document is its own.
                 end += rendered[end : end + 1] == "\n"
-            else:
+            elif not stretches:
                 start = 0
             stretches.append(_Stretch(part, start, end))
             place = end

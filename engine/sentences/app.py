@@ -26,4 +26,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "out).",
         "",
     ),
+    "app.passages_given": (
+        "{count} of {out_of} passages from {name} were given to the model ({tokens} tokens).",
+        "",
+    ),
+    "app.no_passages": (
+        "No passage of {name} has words of the question in it; nothing of it was given to the "
+        "model.",
+        "",
+    ),
+    "app.passages_do_not_fit": (
+        "{count} passages of {name} answer to the question, and none fits into the context.",
+        "",
+    ),
 }

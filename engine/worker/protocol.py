@@ -56,12 +56,17 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         chat_id: Names the chat, so that its KV state can be found again.
         turns: Conversation up to and including the message to answer.
+        documents: In front of the conversation, in an order that does not change.
+        instruction: What the model is told about them; stands behind the last one, so that it
+            never moves a document.
+        passages: Stretches of documents that go with the last question alone, right before it.
         prefill_reply: Text the reply starts with ("continue"); empty for a new reply.
     """
 
     chat_id: str
     turns: tuple[Turn, ...]
     documents: tuple[PromptDocument, ...] = ()
+    instruction: str = ""
     passages: str = ""
     prefill_reply: str = ""
 

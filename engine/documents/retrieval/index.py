@@ -85,9 +85,10 @@ class DocumentIndex:
     def add(self, document: Document) -> int:
         """Index a document unless it is already; return how many chunks it has."""
         with self._lock, self._db:
-            known = self._ranges([document.id])
+            sql = "SELECT first_id, last_id FROM indexed WHERE document_id = ?"
+            known = self._db.execute(sql, (document.id,)).fetchone()
             if known:
-                return known[0][1] - known[0][0] + 1
+                return int(known[1] - known[0] + 1)
             first = self._db.execute("SELECT coalesce(max(last_id), 0) FROM indexed").fetchone()[0]
             titles = _titles_by_page(document)
             chunk_id = first
