@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
+from app.chat import citing
 from app.chat.branch import Branch
 from app.chat.prompting import prompt_for
 from app.chat.reply import ActiveReply
 from app.chat.views import message_view
+from app.documents.passages import given_by, passages_record, passages_text
 from app.store.chats import title_from
 from app.store.rows import ChatContents
 from engine.errors import Problem
@@ -20,12 +23,15 @@ from widgets.chat.viewdata import ProgressView
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.chat.citing import KeptCitation
+    from app.documents.search import Given, PassageSearch
     from app.documents.shelf import Shelf
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from app.notices import Notices
     from app.store.chat_store import ChatStore
-    from app.store.rows import Chat, Deletion, Message
+    from app.store.rows import Chat, Deletion, Message, Record
+    from engine.errors import UserError
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Prompt
     from widgets.chat.chat_view import ChatView
@@ -57,6 +63,7 @@ class ChatController(QObject):
         engine: EngineController,
         view: ChatView,
         shelf: Shelf,
+        search: PassageSearch,
         notices: Notices,
         hop: MainThread,
         generation: Callable[[], GenerationSettings],
@@ -68,6 +75,10 @@ class ChatController(QObject):
         self._engine = engine
         self._view = view
         self._shelf = shelf
+        self._search = search
+        self._is_searching = False
+        self._is_closed = False
+        self._checker = ThreadPoolExecutor(1, thread_name_prefix="citations")
         self._notices = notices
         self._hop = hop
         self._generation = generation
@@ -108,8 +119,11 @@ class ChatController(QObject):
         """What would be sent now, with what stands in the composer."""
         branch = self.branch
         messages = [m for m in branch.messages if m.state != "streaming"] if branch else []
-        documents = self._shelf.prompt_documents(self._chat_id)
-        return prompt_for(self._chat_id, messages, documents, draft=draft)
+        without = self._prompt_of(self._chat_id, messages, draft=draft)
+        if not self._has_passages(self._chat_id):
+            return without
+        found = self._search.for_draft(draft, self._shelf.parts(self._chat_id), without)
+        return msgspec.structs.replace(without, passages=found)
 
     # ---- opening
 
@@ -186,18 +200,28 @@ class ChatController(QObject):
         branch = self.branch
         if message is None or branch is None or not self._may_answer():
             return
-        versions = branch.cut_before(message.id)
-        self._answer(branch, versions=versions)
-        self._show_all()
+        place = branch.messages.index(message)
+
+        def answer() -> None:
+            self._answer(branch, versions=branch.cut_before(message.id))
+            self._show_if_open(branch)
+
+        self._with_passages(branch, branch.messages[:place], answer)
 
     def edit_and_resend(self, message_id: int, text: str) -> None:
         """Ask a question anew; the old one and its answers stay as a version."""
         branch = self.branch
         if branch is None or not text.strip() or not self._may_answer():
             return
-        versions = branch.cut_before(message_id)
-        self._ask(branch, text.strip(), versions=versions)
-        self._show_all()
+        asked = branch.find(message_id)
+        before = branch.messages[: branch.messages.index(asked)] if asked else []
+
+        def ask(records: tuple[Record, ...]) -> None:
+            versions = branch.cut_before(message_id)
+            self._ask(branch, text.strip(), versions=versions, found=records)
+            self._show_if_open(branch)
+
+        self._find_passages(branch.chat.id, before, text.strip(), ask)
 
     def go_on(self, message_id: int) -> None:
         """Continue a reply that was stopped or interrupted."""
@@ -250,20 +274,34 @@ class ChatController(QObject):
     # ---- asking the engine
 
     def _send_next(self) -> None:
-        if not self._queue or self._reply or not self._engine.session.can_answer:
+        if not self._queue or self._is_busy or not self._engine.session.can_answer:
             return
         if self._shelf.is_busy(self._queue[0][0]):
             return
-        chat_id, text = self._queue.pop(0)
+        chat_id, text = self._queue[0]
         branch = self._branch_of(chat_id)
         if branch is None:
+            del self._queue[0]
             return
-        self._ask(branch, text)
-        self.content_changed.emit()
 
-    def _ask(self, branch: Branch, text: str, versions: tuple[int, ...] = ()) -> None:
+        def ask(records: tuple[Record, ...]) -> None:
+            # It may have been taken back while passages were searched for it.
+            if (chat_id, text) in self._queue:
+                self._queue.remove((chat_id, text))
+                self._ask(branch, text, found=records)
+                self.content_changed.emit()
+
+        self._find_passages(chat_id, branch.messages, text, ask)
+
+    def _ask(
+        self,
+        branch: Branch,
+        text: str,
+        versions: tuple[int, ...] = (),
+        found: tuple[Record, ...] = (),
+    ) -> None:
         chat_id = branch.chat.id
-        records = self._shelf.records(chat_id)
+        records = (*self._shelf.records(chat_id), *found)
         saving = self._store.messages.add(chat_id, branch.leaf_id, "user", text, records=records)
         branch.saving, message = saving.done, saving.value
         message = msgspec.structs.replace(message, versions=(*versions, message.id))
@@ -289,11 +327,11 @@ class ChatController(QObject):
 
     def _generate(self, branch: Branch, message: Message, prefill_reply: str = "") -> None:
         before = [m for m in branch.messages if m.id != message.id]
-        prompt = prompt_for(
-            branch.chat.id,
-            before,
-            self._shelf.prompt_documents(branch.chat.id),
-            prefill_reply=prefill_reply,
+        question = next((m for m in reversed(before) if m.role == "user"), None)
+        given = given_by(question.records) if question else ()
+        passages = passages_text(self._shelf.parts(branch.chat.id), given)
+        prompt = self._prompt_of(
+            branch.chat.id, before, passages=passages, prefill_reply=prefill_reply
         )
         loaded = self._engine.session.loaded
         self._reply = ActiveReply(
@@ -341,11 +379,126 @@ class ChatController(QObject):
             message, branch.saving = branch.replace(message), reply.saved
         if reply.chat_id == self._chat_id:
             self._view.finish_message(message_view(message))
+        if reply.saved is not None and message.text:
+            # Not before: the end of the reply would write over what is kept with it.
+            self._hop.when_done(reply.saved, lambda _none: self._check_citations(message))
         self.list_changed.emit()
         self.content_changed.emit()
         self._send_next()
 
+    # ---- passages and citations
+
+    def _prompt_of(
+        self,
+        chat_id: int | None,
+        messages: list[Message],
+        *,
+        draft: str | None = None,
+        passages: str = "",
+        prefill_reply: str = "",
+    ) -> Prompt:
+        return prompt_for(
+            chat_id,
+            messages,
+            self._shelf.prompt_documents(chat_id),
+            instruction=self._shelf.instruction(chat_id),
+            passages=passages,
+            draft=draft,
+            prefill_reply=prefill_reply,
+        )
+
+    def _has_passages(self, chat_id: int | None) -> bool:
+        return any(part.mode == "passages" for part in self._shelf.parts(chat_id))
+
+    def _find_passages(
+        self,
+        chat_id: int,
+        before: list[Message],
+        question: str,
+        then: Callable[[tuple[Record, ...]], None],
+    ) -> None:
+        """Go on with the records of the passages for a question; at once where none are sent."""
+        parts = self._shelf.parts(chat_id)
+        if not self._has_passages(chat_id):
+            then(())
+            return
+        pages = {part.document.id: part.document.pages for part in parts}
+
+        def found(given: Given) -> None:
+            self._is_searching = False
+            if self._engine.session.can_answer and self._shelf.parts(chat_id) == parts:
+                then(tuple(passages_record(each, pages[each.document_id]) for each in given))
+            self._send_next()
+
+        def failed(_error: UserError) -> None:
+            # The engine is gone, and has said so; what is queued waits for the next one.
+            self._is_searching = False
+
+        self._is_searching = True
+        without = self._prompt_of(chat_id, before, draft=question)
+        self._search.find(question, parts, without, found, failed)
+
+    def _with_passages(
+        self, branch: Branch, messages: list[Message], then: Callable[[], None]
+    ) -> None:
+        """Go on once the last question has passages of every document that is sent so."""
+        question = next((m for m in reversed(messages) if m.role == "user"), None)
+        known = {each.document_id for each in given_by(question.records)} if question else set()
+        parts = self._shelf.parts(branch.chat.id)
+        if question is None or all(
+            part.document.id in known for part in parts if part.mode == "passages"
+        ):
+            then()
+            return
+        place = messages.index(question)
+
+        def noted(records: tuple[Record, ...]) -> None:
+            new = tuple(one for one in records if one.data["document_id"] not in known)
+            branch.saving = self._store.messages.add_records(question.id, new)
+            kept = (*question.records, *new)
+            branch.replace(msgspec.structs.replace(question, records=kept))
+            then()
+
+        self._find_passages(branch.chat.id, messages[:place], question.text, noted)
+
+    def _check_citations(self, message: Message) -> None:
+        parts = self._shelf.parts(message.chat_id)
+        if parts and not self._is_closed:
+            work = self._checker.submit(citing.check, message.text, parts)
+            self._hop.when_done(work, lambda found: self._keep_citations(message, found))
+
+    def _keep_citations(self, message: Message, found: tuple[KeptCitation, ...]) -> None:
+        branch = self._branches.get(message.chat_id)
+        shown = branch.find(message.id) if branch else None
+        if not found or branch is None or shown is None or shown.text != message.text:
+            return
+        if shown.state == "streaming":
+            return
+        stats = citing.with_citations(shown.stats, found)
+        branch.replace(msgspec.structs.replace(shown, stats=stats))
+        branch.saving = self._store.messages.set_stats(message.id, stats)
+        if message.chat_id == self._chat_id:
+            self._show_message(message.id)
+
+    def citation(self, target: str) -> KeptCitation | None:
+        """What a citation chip of the open chat stands for."""
+        _scheme, _, place = target.partition(":")
+        message_id, _, index = place.partition(":")
+        if self.branch is None or not (message_id.isdecimal() and index.isdecimal()):
+            return None
+        message = self.branch.find(int(message_id))
+        return citing.citation_at(message, int(index)) if message else None
+
+    def close(self) -> None:
+        """Stop checking citations; for the end of the app."""
+        self._is_closed = True
+        self._checker.shutdown(wait=True, cancel_futures=True)
+
     # ---- the view
+
+    def _show_if_open(self, branch: Branch) -> None:
+        if branch.chat.id == self._chat_id:
+            self._show_all()
 
     def _show_all(self) -> None:
         branch = self.branch
@@ -410,13 +563,18 @@ class ChatController(QObject):
         return replies[-1] if replies else None
 
     def _may_answer(self) -> bool:
-        if self._engine.session.can_answer and self._reply is None:
+        if self._engine.session.can_answer and not self._is_busy:
             return True
         if self._engine.session.loaded is None:
             self.refused.emit(Problem(code="worker.no_model"))
         else:
             self._notices.say(self.tr("Wait for the reply in progress, or stop it first."))
         return False
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a reply is written, or passages are searched for one."""
+        return self._reply is not None or self._is_searching
 
     def _is_replying_here(self) -> bool:
         return self._reply is not None and self._reply.chat_id == self._chat_id

@@ -108,6 +108,8 @@ class ChatPresenter(QObject):
         if held.state in ("reading", "opening"):
             share = "" if held.fraction is None else f"{held.fraction:.0%}"
             return _replaced(view, state="reading", message=share)
+        if held.mode == "passages":
+            return self._passages_chip(view, held)
         tokens = self._tokens_of(held.key)
         if tokens is None and self._engine.session.loaded is not None:
             return _replaced(view, state="counting")
@@ -123,6 +125,16 @@ class ChatPresenter(QObject):
         said.extend(_told(note) for note in (held.document.notes if held.document else ()))
         message = "\n".join(said)
         return _replaced(view, tokens=tokens, message=message, actions=self._page_actions(held))
+
+    def _passages_chip(self, view: ChipView, held: Held) -> ChipView:
+        chosen = self.tr(" of pages {pages}").format(pages=held.selection) if held.selection else ""
+        message = self.tr("Only the passages{pages} that answer to each question are sent.")
+        return _replaced(
+            view,
+            mode="passages",
+            message=message.format(pages=chosen),
+            actions=(ActionView("whole", self.tr("Send it whole")),),
+        )
 
     def _tokens_of(self, key: str) -> int | None:
         latest = self._ledger.latest
@@ -151,6 +163,9 @@ class ChatPresenter(QObject):
         if selection:
             label = self.tr("Pages {pages}").format(pages=selection)
             actions.append(ActionView(f"pages:{selection}", label))
+        if held.document is not None:
+            label = self.tr("Send passages instead")
+            actions.append(ActionView("passages", label, primary=not actions))
         actions.append(ActionView("remove", self.tr("Remove")))
         return tuple(actions)
 
@@ -329,6 +344,10 @@ class ChatPresenter(QObject):
                 self.password_requested.emit(key, held.name)
             case "pages":
                 self._shelf.choose_pages(chat_id, key, value)
+            case "passages":
+                self._shelf.choose_mode(chat_id, key, "passages")
+            case "whole":
+                self._shelf.choose_mode(chat_id, key, "whole")
             case "all_pages":
                 self._shelf.choose_pages(chat_id, key, "")
             case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.chat import figures
+from app.chat.citing import citation_views
 from widgets.chat.viewdata import MessageView, RecordView
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> Messag
         records=tuple(
             record_view(message, index, record) for index, record in enumerate(message.records)
         ),
+        citations=citation_views(message),
         created_at=message.created_at or None,
     )
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from app.chat.prompting import PromptPart, prompt_documents
+from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.store.rows import Record
 from engine.documents.pages import chosen_pages
 from engine.errors import Problem, UserError
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
+    from app.chat.prompting import Mode
     from app.hop import MainThread
     from app.store.chat_store import ChatStore
     from engine.documents.model import Document
@@ -34,6 +35,7 @@ class Held:
         key: The document's id; the path while it is being read for the first time.
         fraction: How much is read; None while unknown.
         selection: Pages that are sent; empty for all.
+        mode: Whether they are sent whole, or the passages that answer to each question.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Held:
     fraction: float | None = None
     page_count: int | None = None
     selection: str = ""
+    mode: Mode = "whole"
     is_sent: bool = False
     job: ReadingJob | None = None
 
@@ -136,7 +139,15 @@ class Shelf(QObject):
         held = self.find(chat_id, key)
         if held is not None:
             held.selection = selection
-            self._store.documents.attach(chat_id, key, selection=selection)
+            self._store.documents.attach(chat_id, key, mode=held.mode, selection=selection)
+            self._tell(chat_id)
+
+    def choose_mode(self, chat_id: int, key: str, mode: Mode) -> None:
+        """Send a document whole, or only the passages that answer to each question."""
+        held = self.find(chat_id, key)
+        if held is not None and held.mode != mode:
+            held.mode = mode
+            self._store.documents.attach(chat_id, key, mode=mode, selection=held.selection)
             self._tell(chat_id)
 
     # ---- what others ask
@@ -154,15 +165,24 @@ class Shelf(QObject):
         return any(held.state in ("reading", "opening") for held in self._of(chat_id))
 
     def prompt_documents(self, chat_id: int | None) -> tuple[PromptDocument, ...]:
-        """What is sent of a chat's documents."""
+        """What is sent of a chat's documents with every question."""
         if chat_id is None:
             return ()
         if chat_id not in self._laid_out:
-            ready = [held for held in self._of(chat_id) if held.document is not None]
-            self._laid_out[chat_id] = prompt_documents(
-                [PromptPart(held.document, held.selection) for held in ready if held.document]
-            )
+            self._laid_out[chat_id] = prompt_documents(self.parts(chat_id))
         return self._laid_out[chat_id]
+
+    def parts(self, chat_id: int | None) -> tuple[PromptPart, ...]:
+        """A chat's documents that are read, in their order, and how each is sent."""
+        return tuple(
+            PromptPart(held.document, held.selection, held.mode)
+            for held in self.held(chat_id)
+            if held.document is not None
+        )
+
+    def instruction(self, chat_id: int | None) -> str:
+        """What the model is told about citing them; empty without documents."""
+        return prompt_instruction(self.parts(chat_id))
 
     def records(self, chat_id: int) -> tuple[Record, ...]:
         """What is left out of the documents that go out with the next message, and was not read."""
@@ -212,6 +232,7 @@ class Shelf(QObject):
                     state="opening",
                     page_count=stored.document.page_count,
                     selection=stored.selection,
+                    mode="passages" if stored.mode == "passages" else "whole",
                     is_sent=stored.message_id is not None,
                 )
                 self._held[chat_id].append(held)

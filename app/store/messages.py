@@ -184,6 +184,11 @@ class Messages:
         query = "UPDATE messages SET text = ? WHERE id = ?"
         return self._writer.submit(lambda at: _run(at, query, (text, message_id)))
 
+    def set_stats(self, message_id: int, stats: Json) -> Future[None]:
+        """Keep other figures of a reply that is finished."""
+        query = "UPDATE messages SET stats = ? WHERE id = ?"
+        return self._writer.submit(lambda at: _run(at, query, (_json(stats), message_id)))
+
     def add_records(self, message_id: int, records: Iterable[Record]) -> Future[None]:
         """Note what was left out or done differently for this message."""
         kept = tuple(records)

@@ -13,11 +13,14 @@ from PySide6.QtCore import QObject, QPoint, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu
 
+from app.chat.citing import SCHEME
 from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
 from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
+from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
+from app.documents.viewing import DocumentViewing
 from app.engine.build_words import build_words
 from app.engine.controller import EngineController
 from app.engine.economics_controller import EconomicsController
@@ -84,9 +87,11 @@ class Desktop(QObject):
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
+        self.search = PassageSearch(self.engine, self.hop, self._generation, self)
         self.chat_view = ChatView()
         self.window = MainWindow(self.chat_view)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
+        self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
         self._compose()
         self._connect()
         self._closed = False
@@ -106,6 +111,7 @@ class Desktop(QObject):
             engine=self.engine,
             view=self.chat_view,
             shelf=self.shelf,
+            search=self.search,
             notices=self.notices,
             hop=self.hop,
             generation=self._generation,
@@ -220,6 +226,9 @@ class Desktop(QObject):
         self.models.close()
         self.planning.close()
         self.economics.close()
+        self.search.close()
+        self.viewing.close()
+        self.chat.close()
         self.shelf.close()
         self.instruments.stop()
         self.engine.shutdown()
@@ -347,6 +356,10 @@ class Desktop(QObject):
     def _on_link(self, url: str) -> None:
         """Never open a link that a model wrote without asking."""
         target = QUrl(url)
+        citation = self.chat.citation(url) if target.scheme() == SCHEME else None
+        if citation is not None:
+            self.viewing.open_citation(citation)
+            return
         if target.scheme() not in ("http", "https", "mailto"):
             self.notices.say(
                 self.tr("Only web and mail links can be opened: {url}").format(url=url)

@@ -133,7 +133,7 @@ def test_what_does_not_fit_offers_choices_and_cannot_be_sent(desk: Desk, tmp_pat
     desk.until(lambda: chips(desk) and chips(desk)[0].state == "too_large", "too large")
     chip = chips(desk)[0]
     names = [action.id.partition(":")[0] for action in chip.actions]
-    assert names == ["more_context", "pages", "remove"]
+    assert names == ["more_context", "pages", "passages", "remove"]
     assert not desk.view.composer._state.can_send
     assert "too long" in desk.view.composer._state.hint
     desk.send("will not go")

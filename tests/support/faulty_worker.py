@@ -4,8 +4,9 @@ Started as ``python faulty_worker.py FAULT [MOMENT]`` in the place of the real w
 It speaks the real protocol, answers like a small model, and at the given moment commits the fault.
 A word counts as a token. Like the real worker it hears a cancel while it writes.
 
-Environment: ``FAULTY_PAUSE_S`` waits before each word, ``FAULTY_PLAN`` names a file that holds the
-fault and the moment instead; it is deleted as the fault is committed, so that it happens once.
+Environment: ``FAULTY_REPLY`` is what it says, ``FAULTY_PAUSE_S`` waits before each word,
+``FAULTY_PLAN`` names a file that holds the fault and the moment instead; it is deleted as the
+fault is committed, so that it happens once.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
 
 N_CTX = 8192
 N_CTX_TRAIN = 32768
-REPLY = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+REPLY = os.environ.get("FAULTY_REPLY", "one two three four five six seven eight nine ten").split(
+    " "
+)
 
 
 class FaultyWorker:

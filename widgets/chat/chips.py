@@ -171,7 +171,10 @@ class DocumentChip(_Chip):
             )
         if chip.tokens is not None:
             facts.append(compact(chip.tokens))
-            facts.append(self.tr("whole") if chip.mode == "whole" else self.tr("passages"))
+        if chip.mode == "passages":
+            facts.append(self.tr("passages"))
+        elif chip.tokens is not None:
+            facts.append(self.tr("whole"))
         return " · ".join(facts) + (" ·" if facts else "")
 
     def _spoken(self) -> str:

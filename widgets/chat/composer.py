@@ -152,7 +152,7 @@ class Composer(QWidget):
             chip = DocumentChip(view)
             chip.remove_requested.connect(self.chip_remove_requested)
             self._chip_flow.addWidget(chip)
-            if view.message and view.state in ("failed", "too_large"):
+            if view.message and (view.actions or view.state in ("failed", "too_large")):
                 notice = ChipNotice(view)
                 notice.action_requested.connect(self.chip_action_requested)
                 self._notice_column.addWidget(notice)

@@ -1,0 +1,1 @@
+"""Documents page by page: what stands on a page, and where a citation points."""
