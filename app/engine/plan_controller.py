@@ -92,6 +92,11 @@ class PlanController(QObject):
         engine.session_changed.connect(self._on_session_changed)
         engine.reply_event.connect(self._on_reply_event)
 
+    @property
+    def newest(self) -> Plan | None:
+        """The plan that is shown; None until there is one for the chosen model."""
+        return self._plan
+
     def ask(self, settings: EngineSettings) -> None:
         """Price these settings; a newer question replaces an older one."""
         if not settings.model_path:

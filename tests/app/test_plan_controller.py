@@ -1,0 +1,210 @@
+"""The plan in the window: bars, hints, rules and fixes, from a real planner process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QAbstractButton
+
+from engine.models.demo import demo_model_path
+from engine.settings import EngineSettings, validated
+from tests.support.desk import faulty, open_desk
+from widgets.engine_pane.viewdata import DevicePlanView, SettingHints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytestqt.qtbot import QtBot
+
+    from app.engine.plan_controller import PlanController
+    from tests.support.desk import Desk
+
+pytestmark = pytest.mark.model
+
+
+class Seen:
+    """What the engine pane was given last."""
+
+    def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.desk = desk
+        self.plan = DevicePlanView()
+        self.hints = SettingHints()
+        pane = desk.desktop.window.engine
+        show_plan, show_hints = pane.set_plan, pane.set_hints
+
+        def set_plan(view: DevicePlanView) -> None:
+            self.plan = view
+            show_plan(view)
+
+        def set_hints(hints: SettingHints) -> None:
+            self.hints = hints
+            show_hints(hints)
+
+        monkeypatch.setattr(pane, "set_plan", set_plan)
+        monkeypatch.setattr(pane, "set_hints", set_hints)
+
+    @property
+    def controller(self) -> PlanController:
+        return self.desk.desktop.planning
+
+    @property
+    def edited(self) -> EngineSettings:
+        return self.desk.desktop.window.engine.edited()
+
+    def edit(self, **changes: object) -> None:
+        """Change settings as the form does, and wait for the whole plan."""
+        self.desk.desktop.pane.set_edited(validated(self.edited, **changes))
+        self.settle()
+
+    @property
+    def ram_weights(self) -> int:
+        """What the last bar, RAM, shows of weights."""
+        return self.plan.devices[-1].weights_bytes or 0
+
+    def settle(self) -> None:
+        self.desk.until(self.is_settled, "a whole plan of the edited settings", timeout_s=60)
+
+    def is_settled(self) -> bool:
+        plan = self.controller.newest
+        return plan is not None and plan.settings == self.edited and plan.is_final
+
+    def buttons(self, prefix: str) -> list[QAbstractButton]:
+        """Visible buttons of the ladder or the rules, in their order."""
+        found = self.desk.desktop.window.engine.findChildren(QAbstractButton)
+        return [b for b in found if b.objectName().startswith(prefix) and b.isVisible()]
+
+
+@pytest.fixture
+def seen(qtbot: QtBot, qapp: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    with open_desk(qapp, command=faulty()) as desk:  # type: ignore[arg-type]
+        watched = Seen(desk, monkeypatch)
+        settings = EngineSettings(model_path=str(demo_model_path()), devices=("cpu",), n_ctx=4096)
+        desk.desktop.pane.set_edited(settings)
+        watched.settle()
+        yield watched
+
+
+def test_bars_and_hints_appear(seen: Seen) -> None:
+    (ram,) = seen.plan.devices
+    assert ram.kind == "ram"
+    assert seen.ram_weights > 90_000_000
+    assert ram.kv_bytes == 4096 * 23040
+    assert dict(ram.kv_kinds) == {"attention": 4096 * 23040}
+    assert (seen.hints.max_n_ctx, seen.hints.n_ctx_train, seen.hints.n_layers) == (8192, 8192, 30)
+    assert seen.hints.can_fit
+    assert not seen.hints.can_split
+    # Without a second device a tensor split is shown with its reason.
+    assert ("split_mode", "tensor") in {(p.setting, p.value) for p in seen.hints.problems}
+
+
+def test_an_edit_is_priced_anew(seen: Seen) -> None:
+    assert seen.plan.devices[0].kv_bytes == 4096 * 23040
+    seen.edit(n_ctx=8192)
+    assert seen.plan.devices[0].kv_bytes == 8192 * 23040
+    seen.edit(type_k="q8_0", type_v="q8_0")
+    # Blocks of 32 values with a scale: 34 bytes for what took 64.
+    assert seen.plan.devices[0].kv_bytes == 8192 * 23040 * 34 // 64
+    assert seen.controller.latencies_s
+
+
+def test_the_last_of_many_edits_is_shown(seen: Seen) -> None:
+    for n_ctx in range(256, 8193, 256):
+        seen.desk.desktop.pane.set_edited(validated(seen.edited, n_ctx=n_ctx))
+    seen.settle()
+    assert seen.plan.devices[0].kv_bytes == 8192 * 23040
+
+
+def test_a_rule_says_what_is_wrong_and_repairs_it(seen: Seen) -> None:
+    seen.edit(type_v="q8_0", flash_attn="off")
+    (fix,) = seen.buttons("rule_fix_rules.v_needs_flash")
+    assert fix.text()
+    assert seen.ram_weights == 0
+    fix.click()
+    seen.settle()
+    assert seen.edited.flash_attn == "auto"
+    assert seen.edited.type_v == "q8_0"
+    assert not seen.buttons("rule_fix_rules.v_needs_flash")
+    assert seen.ram_weights > 90_000_000
+
+
+def test_rules_follow_at_once(seen: Seen) -> None:
+    pane = seen.desk.desktop.pane
+    pane.set_edited(validated(seen.edited, flash_attn="off"))
+    # Before the planner answers: it cannot have, as no event was handled since.
+    refused = {(p.setting, p.value) for p in seen.hints.problems}
+    assert ("type_v", "q8_0") in refused
+    assert ("type_v", "f16") not in refused
+    seen.settle()
+
+
+def test_what_does_not_fit_shows_ways_to_fit(seen: Seen) -> None:
+    seen.edit(n_ctx=4_194_304)
+    assert seen.plan.summary_tone == "bad"
+    fixes = seen.buttons("fix_")
+    ladder = [b for b in fixes if b.objectName().removeprefix("fix_").isdigit()]
+    assert ladder
+    plan = seen.controller.newest
+    assert plan is not None
+    enough = next(index for index, fix in enumerate(plan.fixes) if fix.fits)
+    ladder[enough].click()
+    seen.settle()
+    plan = seen.controller.newest
+    assert plan is not None
+    assert plan.fits
+    assert not [b for b in seen.buttons("fix_") if b.objectName()[4:].isdigit()]
+
+
+@pytest.mark.parametrize("goal", ["context", "speed", "quality"])
+def test_a_fit_changes_the_settings(seen: Seen, goal: str) -> None:
+    seen.edit(n_ctx=2048, n_ubatch=128, type_k="q4_0", type_v="q4_0")
+    seen.desk.press(f"fit_{goal}")
+    seen.desk.until(lambda: seen.edited.n_ubatch != 128 or seen.edited.type_k != "q4_0", goal)
+    seen.settle()
+    plan = seen.controller.newest
+    assert plan is not None
+    assert plan.fits
+    if goal == "context":
+        assert seen.edited.n_ctx == 8192
+    else:
+        assert seen.edited.n_ctx == 2048
+        assert seen.edited.type_k == "f16"
+
+
+def test_another_device_list_asks_for_its_facts(seen: Seen) -> None:
+    seen.edit(devices=("cpu",), n_ctx=2048)
+    seen.edit(devices=())
+    assert seen.hints.max_n_ctx == 8192
+
+
+def test_a_file_that_is_gone_is_a_sentence(seen: Seen) -> None:
+    seen.desk.desktop.pane.set_edited(validated(seen.edited, model_path="/nowhere/gone.gguf"))
+    seen.desk.until(lambda: seen.desk.notices, "a sentence about the file")
+    assert "gone.gguf" in seen.desk.notices[-1]
+    seen.edit(model_path=str(demo_model_path()))
+    assert seen.ram_weights > 90_000_000
+
+
+def test_how_long_a_load_took_is_learned_and_told(
+    qtbot: QtBot, qapp: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_desk(qapp) as desk:  # type: ignore[arg-type]
+        seen = Seen(desk, monkeypatch)
+        settings = EngineSettings(model_path=str(demo_model_path()), devices=("cpu",), n_ctx=2048)
+        desk.desktop.pane.set_edited(settings)
+        seen.settle()
+        first = seen.controller.newest
+        assert first is not None
+        assert first.load_s is None
+        desk.desktop.pane.load(seen.edited)
+        desk.until(lambda: desk.engine.session.loaded, "the load")
+        loaded = desk.engine.session.loaded
+        assert loaded is not None
+        desk.until(lambda: _load_s(seen) is not None, "a plan that knows the speed")
+        seen.settle()
+        assert _load_s(seen) == pytest.approx(loaded.seconds, rel=0.1)
+
+
+def _load_s(seen: Seen) -> float | None:
+    plan = seen.controller.newest
+    return plan.load_s if plan else None
