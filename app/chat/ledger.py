@@ -58,6 +58,7 @@ class LedgerController(QObject):
         engine.reply_event.connect(self._on_reply_event)
         engine.session_changed.connect(self._on_session_changed)
         chat.content_changed.connect(self.mark_dirty)
+        chat.opened.connect(lambda _chat_id: self._forget())
 
     def mark_dirty(self) -> None:
         """Something that is not in the composer changed."""
@@ -91,6 +92,12 @@ class LedgerController(QObject):
             self._view.set_ledger(growing_view(self.latest, event))
         elif isinstance(event, Finished):
             self.mark_dirty()
+
+    def _forget(self) -> None:
+        """Another chat is open: what was counted for the one before is not true of it."""
+        loaded = self._engine.session.loaded
+        self.latest, self._asked, self._asked_id = None, None, 0
+        self._view.set_ledger(LedgerView(n_ctx=loaded.context.n_ctx if loaded else 0))
 
     def _on_session_changed(self, session: Session) -> None:
         if session.loaded is None and self.latest is not None:
