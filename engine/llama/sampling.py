@@ -25,6 +25,7 @@ from engine.llama.sampling_chain import (
     token_biases,
 )
 from engine.llama.sampling_grammar import Grammar
+from engine.llama.sampling_open import OpenDraw
 from engine.llama.sampling_window import Candidates, Ids, Logits, Peaks, survivors_of_top_p
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
 
 _GREEDY_RANK = 8
+_NONE: Ids = np.empty(0, dtype=np.intp)
 # Distances from the largest logit, tried in turn where no rank bounds what can be drawn.
 _OPEN_WIDTHS = (5.0, 9.0, 14.0)
 # A floor guessed from the token before: how far below, and how many candidates make it pay.
@@ -85,12 +87,13 @@ class Sampler:
         self._cuts_min_p_alone = open_ended and settings.top_p >= 1 and settings.min_p > 0
         self._choosing = choosing_chain(settings, self.seed, top_p=not self._cuts_top_p)
         self._grammar = Grammar.of(settings, vocab)
-        self._bias_ids = np.fromiter(bias, dtype=np.intp, count=len(bias))
+        self._bias_ids: Ids = np.fromiter(sorted(bias), dtype=np.intp, count=len(bias))
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
         self._recent: deque[int] = deque(maxlen=last_n if has_penalties(settings) else 0)
         self.candidates = Candidates()
+        self._open = OpenDraw(settings.temperature, self.seed) if _cuts_nothing(settings) else None
         self._watches_recent = has_penalties(settings) and (
-            self._cuts_top_p or _raises_logits(settings)
+            self._cuts_top_p or self._open is not None or _raises_logits(settings)
         )
         # Logits stay as they are, so the k largest are all that top-k lets through.
         self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
@@ -153,6 +156,8 @@ class Sampler:
             self._choosing.apply(found.native)
             return found.selected()
         _sound(peaks.top)
+        if self._open is not None and not constrained:
+            return self._draw_openly(self._open, peaks)
         for floor in self._floors(peaks):
             found.fill(peaks, floor, self._always())
             self._guess_next()
@@ -205,6 +210,15 @@ class Sampler:
         ordered.partition(len(ordered) - rank)
         # Not a number spoils the guess, and with it the next look: then the slow way tells.
         self._guess = float(ordered[len(ordered) - rank]) - self._margin
+
+    def _draw_openly(self, draw: OpenDraw, peaks: Peaks) -> int:
+        touched, found = self._always(), self.candidates
+        if touched is None:
+            touched = _NONE
+        found.fill(peaks, math.inf, touched)
+        if self._adjusting.length:
+            self._adjusting.apply(found.native)
+        return draw.draw(peaks.logits, touched, found.logits)
 
     def _floors(self, peaks: Peaks) -> Iterator[float]:
         """Floors of ever wider windows, up to the whole vocabulary."""
@@ -269,6 +283,19 @@ def _needs_all(settings: GenerationSettings) -> bool:
         # The probabilities that top-p adds up depend on every logit that DRY changes.
         return settings.dry_multiplier > 0
     return settings.min_p <= 0
+
+
+def _cuts_nothing(settings: GenerationSettings) -> bool:
+    """Whether every token can be drawn, and it is known which logits change."""
+    return (
+        settings.temperature > 0
+        and settings.top_k == 0
+        and settings.typical_p >= 1
+        and settings.top_p >= 1
+        and settings.min_p <= 0
+        and settings.xtc_probability == 0
+        and settings.dry_multiplier == 0
+    )
 
 
 def _raises_logits(settings: GenerationSettings) -> bool:
