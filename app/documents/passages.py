@@ -76,11 +76,6 @@ class PassageFinder:
         self._lock = threading.Lock()
         self._index: DocumentIndex | None = None
 
-    def prepare(self, part: PromptPart) -> int:
-        """Index a document, once; how many passages it has."""
-        with self._lock:
-            return self._opened().add(_as_indexed(part))
-
     def find(
         self,
         question: str,

@@ -84,10 +84,6 @@ class PassageSearch(QObject):
             self.find(draft, parts, without, found, failed)
         return self._draft_text if wanted == self._draft else ""
 
-    def prepare(self, part: PromptPart) -> None:
-        """Index a document ahead of the first question."""
-        self._hop.when_done(self._thread.submit(self._finder.prepare, part))
-
     def close(self) -> None:
         """Stop searching; for the end of the app."""
         self._asking.give_up()
