@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.chat import citing
 from app.chat.branch import Branch
+from app.chat.citation_keeper import CitationKeeper
 from app.chat.prompting import prompt_for
 from app.chat.reply import ActiveReply
 from app.chat.views import message_view
@@ -77,13 +77,15 @@ class ChatController(QObject):
         self._shelf = shelf
         self._search = search
         self._is_searching = False
-        self._is_closed = False
-        self._checker = ThreadPoolExecutor(1, thread_name_prefix="citations")
         self._notices = notices
         self._hop = hop
         self._generation = generation
         self._chat_id: int | None = None
         self._branches: dict[int, Branch] = {}
+        self._citations = CitationKeeper(
+            store=store, shelf=shelf, hop=hop, branches=self._branches, parent=self
+        )
+        self._citations.kept.connect(self._on_citations_kept)
         self._reply: ActiveReply | None = None
         self._queue: list[tuple[int, str]] = []
         self._new_draft = new_draft
@@ -381,7 +383,7 @@ class ChatController(QObject):
             self._view.finish_message(message_view(message))
         if reply.saved is not None and message.text:
             # Not before: the end of the reply would write over what is kept with it.
-            self._hop.when_done(reply.saved, lambda _none: self._check_citations(message))
+            self._hop.when_done(reply.saved, lambda _none: self._citations.check(message))
         self.list_changed.emit()
         self.content_changed.emit()
         self._send_next()
@@ -461,22 +463,7 @@ class ChatController(QObject):
 
         self._find_passages(branch.chat.id, messages[:place], question.text, noted)
 
-    def _check_citations(self, message: Message) -> None:
-        parts = self._shelf.parts(message.chat_id)
-        if parts and not self._is_closed:
-            work = self._checker.submit(citing.check, message.text, parts)
-            self._hop.when_done(work, lambda found: self._keep_citations(message, found))
-
-    def _keep_citations(self, message: Message, found: tuple[KeptCitation, ...]) -> None:
-        branch = self._branches.get(message.chat_id)
-        shown = branch.find(message.id) if branch else None
-        if not found or branch is None or shown is None or shown.text != message.text:
-            return
-        if shown.state == "streaming":
-            return
-        stats = citing.with_citations(shown.stats, found)
-        branch.replace(msgspec.structs.replace(shown, stats=stats))
-        branch.saving = self._store.messages.set_stats(message.id, stats)
+    def _on_citations_kept(self, message: Message) -> None:
         if message.chat_id == self._chat_id:
             self._show_message(message.id)
 
@@ -491,8 +478,7 @@ class ChatController(QObject):
 
     def close(self) -> None:
         """Stop checking citations; for the end of the app."""
-        self._is_closed = True
-        self._checker.shutdown(wait=True, cancel_futures=True)
+        self._citations.close()
 
     # ---- the view
 
