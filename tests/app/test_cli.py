@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -135,29 +132,3 @@ def test_ask_reads_a_document_and_the_question_from_standard_input(tmp_path: Pat
     assert done.returncode == 0
     assert "Agnes" in done.stdout
     assert "tokens" in done.stderr
-
-
-@pytest.mark.model
-def test_ctrl_c_stops_with_what_was_written() -> None:
-    command = ["ask", "demo", "Tell me a very long story.", "--json", "--max-tokens", "4000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", *command, "--log"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    # Without --json the text would show that it writes; a while after the load it does.
-    assert process.stderr
-    for line in process.stderr:
-        if "context" in line:
-            break
-    time.sleep(6)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert "Traceback" not in err
-    answer = json.loads(out)
-    assert answer["stop_reason"] == "cancelled"
-    assert answer["text"]
-    assert process.returncode in (0, 130)
