@@ -22,6 +22,7 @@ from engine.llama.model import checked_parts
 from engine.llama.parameters import KV_TYPES, context_parameters, model_parameters
 from engine.llama.placement import placed
 from engine.llama.scheduler import measured_compute
+from engine.llama.skeleton import skeleton_of
 
 if TYPE_CHECKING:
     import ctypes
@@ -64,7 +65,9 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 class _OpenModel:
     """A model opened without weights."""
 
-    def __init__(self, header: Header, settings: EngineSettings, devices: Sequence[Device]) -> None:
+    def __init__(
+        self, header: Header, path: str, settings: EngineSettings, devices: Sequence[Device]
+    ) -> None:
         self.header = header
         self.devices = placed(settings, devices)
         handles = [device.handle for device in self.devices]
@@ -74,8 +77,7 @@ class _OpenModel:
             parameters.struct.kv_overrides = words
             parameters.kept.append(words)
         log_sink.mark()
-        path = header.facts.path.encode()
-        self.handle = api().llama_model_load_from_file(path, parameters.struct) or 0
+        self.handle = api().llama_model_load_from_file(path.encode(), parameters.struct) or 0
         if not self.handle:
             raise load_failure(log_sink.complaints(), header.facts.path)
         self.division: Division | None = None
@@ -123,6 +125,10 @@ class DryRun:
         self.path = path
         self.header = read_header(checked_parts(Path(path).expanduser()))
         self._devices = devices
+        facts = self.header.facts
+        # llama.cpp finds the other parts of a split model by the name of the first.
+        is_whole = facts.parts == 1 and facts.n_vocab
+        self._skeleton = skeleton_of(Path(facts.path)) if is_whole else None
         self._open: OrderedDict[tuple[object, ...], _OpenModel] = OrderedDict()
 
     def close(self) -> None:
@@ -130,6 +136,8 @@ class DryRun:
         for model in self._open.values():
             model.close()
         self._open.clear()
+        if self._skeleton is not None:
+            self._skeleton.close()
 
     def measure(self, settings: EngineSettings, *, shares: Sequence[float] = ()) -> Measured:
         """What a load with these settings would take.
@@ -165,7 +173,8 @@ class DryRun:
         if key in self._open:
             self._open.move_to_end(key)
             return self._open[key]
-        model = _OpenModel(self.header, settings, devices)
+        path = self._skeleton.path if self._skeleton else self.header.facts.path
+        model = _OpenModel(self.header, path, settings, devices)
         self._open[key] = model
         while len(self._open) > _OPEN_MODELS:
             self._open.popitem(last=False)[1].close()

@@ -35,7 +35,9 @@ _SCALARS: dict[int, type[ctypes._SimpleCData[int]] | type[ctypes._SimpleCData[fl
 _TOKENS = "tokenizer.ggml.tokens"
 
 
-class _InitParams(ctypes.Structure):
+class GgufInit(ctypes.Structure):
+    """`gguf_init_params`."""
+
     _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
 
 
@@ -59,8 +61,8 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         log_sink.mark()
-        start = ggml("gguf_init_from_file", _P, ctypes.c_char_p, _InitParams)
-        self._context = start(str(path).encode(), _InitParams(True, None))
+        start = ggml("gguf_init_from_file", _P, ctypes.c_char_p, GgufInit)
+        self._context = start(str(path).encode(), GgufInit(True, None))
         if not self._context:
             reason = (log_sink.complaints() or ["it is no GGUF file"])[-1]
             raise UserError("planning.unreadable", path=str(path), reason=reason)
