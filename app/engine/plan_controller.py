@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app.instruments import Instruments
     from app.notices import Notices
     from app.session import Session
+    from engine.errors import Problem
     from engine.planning.plan import Plan
     from engine.planning.protocol import Answers
     from engine.settings import EngineSettings
@@ -83,6 +84,7 @@ class PlanController(QObject):
         self._loading: EngineSettings | None = None
         self._readings = CardReadings()
         self._learned = ("", "")
+        self._is_fitting = False
         self._asked_s = 0.0
         self.latencies_s: list[float] = []
         pane.edited.connect(self.ask)
@@ -108,6 +110,7 @@ class PlanController(QObject):
                 self._pane.set_hints(SettingHints())
             self._opened, self._opening = None, wanted
         self._asked_s = time.monotonic()
+        self._is_fitting = False
         if self._opened is None:
             # The facts first: rules are checked with them from here on, at once.
             self.client.send(Open(request_id=0, settings=settings))
@@ -131,10 +134,19 @@ class PlanController(QObject):
             case Planned():
                 self._show(answer.plan)
             case Fitted():
+                self._is_fitting = False
                 self._pane_controller.set_edited(answer.settings)
             case Failed():
-                self._pane.set_apply(ApplyView(is_possible=True, detail=answer.problem.message))
-                self._notices.problem(answer.problem)
+                self._on_failed(answer.problem)
+
+    def _on_failed(self, problem: Problem) -> None:
+        self._notices.problem(problem)
+        if self._is_fitting:
+            # The search took the place of a plan that may not have been whole.
+            self._is_fitting = False
+            self.ask(self._pane.edited())
+        else:
+            self._pane.set_apply(ApplyView(is_possible=True, detail=problem.message))
 
     def _show(self, plan: Plan) -> None:
         if plan.settings != self._pane.edited():
@@ -175,6 +187,7 @@ class PlanController(QObject):
             goal=goal,  # type: ignore[arg-type]  # the pane's three links are the three goals
             released=self._released(),
         )
+        self._is_fitting = True
         self.client.send(wanted)
 
     def _on_fix(self, ident: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from PySide6.QtWidgets import QAbstractButton
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.support.desk import Desk
 
 pytestmark = pytest.mark.model
+# The contexts below would fit into the RAM of a large server.
+small_machine = pytest.mark.skipif(
+    psutil.virtual_memory().total > 90 * 2**30, reason="everything fits here"
+)
 
 
 class Seen:
@@ -138,6 +143,7 @@ def test_rules_follow_at_once(seen: Seen) -> None:
     seen.settle()
 
 
+@small_machine
 def test_what_does_not_fit_shows_ways_to_fit(seen: Seen) -> None:
     seen.edit(n_ctx=4_194_304)
     assert seen.plan.summary_tone == "bad"
@@ -169,6 +175,16 @@ def test_a_fit_changes_the_settings(seen: Seen, goal: str) -> None:
     else:
         assert seen.edited.n_ctx == 2048
         assert seen.edited.type_k == "f16"
+
+
+@small_machine
+def test_a_fit_that_finds_nothing_leaves_a_whole_plan(seen: Seen) -> None:
+    # A cache of this size fits in no type and no split.
+    seen.desk.desktop.pane.set_edited(validated(seen.edited, n_ctx=16_777_216))
+    seen.desk.press("fit_quality")
+    seen.desk.until(lambda: seen.desk.notices, "a sentence", timeout_s=90)
+    seen.settle()
+    assert seen.plan.summary_tone == "bad"
 
 
 def test_another_device_list_asks_for_its_facts(seen: Seen) -> None:
