@@ -26,6 +26,13 @@ from engine.llama.sampling_chain import (
 )
 from engine.llama.sampling_grammar import Grammar
 from engine.llama.sampling_open import OpenDraw
+from engine.llama.sampling_plan import (
+    cuts_nothing,
+    first_rank,
+    is_greedy,
+    needs_all,
+    raises_logits,
+)
 from engine.llama.sampling_window import Candidates, Ids, Logits, Peaks, survivors_of_top_p
 
 if TYPE_CHECKING:
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import GenerationSettings
 
-_GREEDY_RANK = 8
 _NONE: Ids = np.empty(0, dtype=np.intp)
 # Distances from the largest logit, tried in turn where no rank bounds what can be drawn.
 _OPEN_WIDTHS = (5.0, 9.0, 14.0)
@@ -81,7 +87,7 @@ class Sampler:
         vocab: int = api().llama_model_get_vocab(model)
         bias = token_biases(settings.logit_bias, vocab, vocabulary.single_token, self._n_vocab)
         self._adjusting = adjusting_chain(settings, vocab, self._n_vocab, n_ctx, bias)
-        self._needs_all = _needs_all(settings)
+        self._needs_all = needs_all(settings)
         open_ended = settings.top_k == 0 and settings.typical_p >= 1 and not self.is_greedy
         self._cuts_top_p = open_ended and settings.top_p < 1 and not self._needs_all
         self._cuts_min_p_alone = open_ended and settings.top_p >= 1 and settings.min_p > 0
@@ -91,13 +97,13 @@ class Sampler:
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
         self._recent: deque[int] = deque(maxlen=last_n if has_penalties(settings) else 0)
         self.candidates = Candidates()
-        self._open = OpenDraw(settings.temperature, self.seed) if _cuts_nothing(settings) else None
+        self._open = OpenDraw(settings.temperature, self.seed) if cuts_nothing(settings) else None
         self._watches_recent = has_penalties(settings) and (
-            self._cuts_top_p or self._open is not None or _raises_logits(settings)
+            self._cuts_top_p or self._open is not None or raises_logits(settings)
         )
         # Logits stay as they are, so the k largest are all that top-k lets through.
         self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
-        self._first_rank = _first_rank(settings, adjusted=self._adjusting.length > 0)
+        self._first_rank = first_rank(settings, adjusted=self._adjusting.length > 0)
         self._can_guess = settings.top_k > 0 and not self.is_greedy and not self._needs_all
         self._guess = math.nan
         self._margin = 2.0
@@ -107,7 +113,7 @@ class Sampler:
     @property
     def is_greedy(self) -> bool:
         """Whether the likeliest token is always taken."""
-        return self._settings.temperature <= 0 and self._settings.xtc_probability == 0
+        return is_greedy(self._settings)
 
     def sample(self, logits: Logits) -> int:
         """Choose a token; `accept` tells that it was used.
@@ -269,48 +275,3 @@ def _sound(logit: float) -> float:
     if logit != logit or logit == math.inf:
         raise UserError("engine.bad_logits")
     return logit
-
-
-def _needs_all(settings: GenerationSettings) -> bool:
-    """Whether no truncation bounds what can be drawn."""
-    if settings.temperature <= 0 and settings.xtc_probability == 0:
-        return False
-    if settings.top_k > 0:
-        return False
-    if settings.typical_p < 1:
-        return True
-    if settings.top_p < 1:
-        # The probabilities that top-p adds up depend on every logit that DRY changes.
-        return settings.dry_multiplier > 0
-    return settings.min_p <= 0
-
-
-def _cuts_nothing(settings: GenerationSettings) -> bool:
-    """Whether every token can be drawn, and it is known which logits change."""
-    return (
-        settings.temperature > 0
-        and settings.top_k == 0
-        and settings.typical_p >= 1
-        and settings.top_p >= 1
-        and settings.min_p <= 0
-        and settings.xtc_probability == 0
-        and settings.dry_multiplier == 0
-    )
-
-
-def _raises_logits(settings: GenerationSettings) -> bool:
-    return (
-        settings.repeat_penalty < 1
-        or settings.presence_penalty < 0
-        or settings.frequency_penalty < 0
-    )
-
-
-def _first_rank(settings: GenerationSettings, *, adjusted: bool) -> int:
-    """How many tokens the first window holds at least."""
-    if settings.temperature <= 0 and settings.xtc_probability == 0:
-        return _GREEDY_RANK
-    if settings.top_k == 0:
-        return 1
-    # Penalties push some tokens out of the top k, and others move up.
-    return settings.top_k + (settings.top_k // 2 + _GREEDY_RANK if adjusted else 0)

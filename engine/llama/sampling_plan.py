@@ -1,0 +1,61 @@
+"""What settings mean for the window of a draw: how wide it starts, and what it has to hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.settings import GenerationSettings
+
+GREEDY_RANK = 8
+
+
+def is_greedy(settings: GenerationSettings) -> bool:
+    """Whether the likeliest token is always taken."""
+    return settings.temperature <= 0 and settings.xtc_probability == 0
+
+
+def needs_all(settings: GenerationSettings) -> bool:
+    """Whether no truncation bounds what can be drawn."""
+    if is_greedy(settings):
+        return False
+    if settings.top_k > 0:
+        return False
+    if settings.typical_p < 1:
+        return True
+    if settings.top_p < 1:
+        # The probabilities that top-p adds up depend on every logit that DRY changes.
+        return settings.dry_multiplier > 0
+    return settings.min_p <= 0
+
+
+def cuts_nothing(settings: GenerationSettings) -> bool:
+    """Whether every token can be drawn, and it is known which logits change."""
+    return (
+        settings.temperature > 0
+        and settings.top_k == 0
+        and settings.typical_p >= 1
+        and settings.top_p >= 1
+        and settings.min_p <= 0
+        and settings.xtc_probability == 0
+        and settings.dry_multiplier == 0
+    )
+
+
+def raises_logits(settings: GenerationSettings) -> bool:
+    """Whether a penalty may make a token likelier."""
+    return (
+        settings.repeat_penalty < 1
+        or settings.presence_penalty < 0
+        or settings.frequency_penalty < 0
+    )
+
+
+def first_rank(settings: GenerationSettings, *, adjusted: bool) -> int:
+    """How many tokens the first window holds at least."""
+    if is_greedy(settings):
+        return GREEDY_RANK
+    if settings.top_k == 0:
+        return 1
+    # Penalties push some tokens out of the top k, and others move up.
+    return settings.top_k + (settings.top_k // 2 + GREEDY_RANK if adjusted else 0)
