@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from engine.llama.vocabulary import Tokens
     from engine.worker.protocol import MemoryClass
 
-# Reading fewer tokens than these again is cheaper than copying a state, or not worth a word.
-_WORTH_PARKING = 256
+# Reading fewer tokens than these again is cheaper than copying a state, or not worth a word. A slow
+# processor reads some ten tokens a second.
+_WORTH_PARKING = 32
 _WORTH_PARKING_OWN = 1024
 _WORTH_A_REASON = 256
 _REASONS: dict[MemoryClass, str] = {
@@ -233,7 +234,7 @@ class KvLedger:
         if self._length - kept < worth or self._is_parked():
             return
         tokens = self._tokens[: self._length].copy()
-        state = self._memory.save(partial=False) if self._lot.budget_bytes else None
+        state = self._memory.save(partial=False, most_bytes=self._lot.budget_bytes)
         # A saved state leaves out what has slid out of the window.
         lowest = max(self._lowest, self._length - self._window if self._window else 0)
         with self._lock:

@@ -70,11 +70,11 @@ class SequenceMemory:
         """Remove everything; the buffers' bytes stay, as nothing can see them."""
         self._llama.llama_memory_clear(self._memory, False)
 
-    def save(self, *, partial: bool) -> State | None:
-        """A copy of the state in host memory; None when llama.cpp could not give one."""
+    def save(self, *, partial: bool, most_bytes: int | None = None) -> State | None:
+        """A copy of the state in host memory; None when it is too large or could not be had."""
         flags = self._flags(partial)
         size = self._llama.llama_state_seq_get_size_ext(self._context, SEQUENCE, flags)
-        if size == 0:
+        if size == 0 or (most_bytes is not None and size > most_bytes):
             return None
         try:
             state: State = np.empty(size, dtype=np.uint8)

@@ -137,7 +137,7 @@ def test_branch_starts_from_what_it_shares(model: BareModel) -> None:
         check(reader, branch)
         # The chat it came from was set aside for it.
         again = np.concatenate([one, model.random_tokens(9, 4)])
-        assert reader.read("a", again).kept >= 300
+        assert reader.read("a", again).kept == 370
         check(reader, again)
 
 
@@ -165,6 +165,16 @@ def test_failed_decode_leaves_a_memory_that_can_be_used(model: BareModel) -> Non
         reader.ledger.note_failed()
         assert reader.ledger.used in (300, 299, 200)
         reader.read("a", prompt)
+        check(reader, prompt)
+
+
+def test_chat_that_had_to_go_is_read_again_and_says_why(model: BareModel) -> None:
+    prompt = model.random_tokens(350, 1)
+    with Reader(model, budget=0) as reader:
+        reader.read("a", prompt)
+        reader.read("b", model.random_tokens(300, 2))
+        reuse = reader.read("a", prompt)
+        assert (reuse.kept, reuse.reason, reuse.restored) == (0, "reuse.evicted", False)
         check(reader, prompt)
 
 
