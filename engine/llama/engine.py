@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem, UserError
@@ -216,12 +217,18 @@ class Engine:
         Raises:
             UserError: The prompt does not fit or cannot be read, or settings cannot be used.
         """
-        loaded = self._need()
+        began, loaded = time.perf_counter(), self._need()
         if loaded.vocabulary.is_blank:
             raise UserError("engine.no_vocabulary")
         laid_out = loaded.layout.lay_out(prompt, generation)
         reply = Generation(
-            loaded, laid_out, generation, cancelled=cancelled, emit=emit, request_id=request_id
+            loaded,
+            laid_out,
+            generation,
+            cancelled=cancelled,
+            emit=emit,
+            request_id=request_id,
+            began=began,
         )
         return reply.run(prompt.chat_id)
 

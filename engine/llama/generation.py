@@ -10,10 +10,10 @@ from engine.llama.lookup import PromptLookup
 from engine.llama.outcome import Cancelled
 from engine.llama.parameters import OUTPUTS_MAX
 from engine.llama.prefill import Prefill
+from engine.llama.reply_text import ReplyText
 from engine.llama.sampling import Sampler
-from engine.llama.speedometer import Beat, Speedometer
 from engine.llama.stream import ReplyStream
-from engine.worker.protocol import Delta, Finished, PrefillProgress, StopReason, Usage
+from engine.worker.protocol import Finished, StopReason, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from engine.llama.loaded import Loaded
     from engine.llama.prompt import LaidOut
     from engine.llama.reuse import Reuse
-    from engine.llama.stream import Run
     from engine.settings import GenerationSettings
+    from engine.worker.protocol import Delta, PrefillProgress
 
 
 class Generation:
@@ -42,6 +42,7 @@ class Generation:
         emit: Callable[[PrefillProgress | Delta], None],
         request_id: int,
         ignores_end: bool = False,
+        began: float = 0.0,
     ) -> None:
         """Check the prompt and build the samplers.
 
@@ -53,6 +54,7 @@ class Generation:
             emit: Given progress and text.
             request_id: Marks what is emitted.
             ignores_end: Go on after the token that ends a turn (to measure speed).
+            began: When the request came, by `time.perf_counter`; 0 for now.
 
         Raises:
             UserError: The prompt does not fit, or the settings cannot be used.
@@ -61,21 +63,16 @@ class Generation:
         self._prompt = prompt
         self._settings = settings
         self._cancelled = cancelled
-        self._emit = emit
         self._request_id = request_id
-        self._began = time.perf_counter()
+        self._ignores_end = ignores_end
+        self._began = began or time.perf_counter()
         n_ctx = loaded.context.n_ctx
-        if len(prompt.tokens) >= n_ctx:
-            raise UserError(
-                "engine.prompt_too_long",
-                tokens=len(prompt.tokens),
-                n_ctx=n_ctx,
-                over=len(prompt.tokens) - n_ctx + 1,
-            )
+        _check_length(len(prompt.tokens), n_ctx)
         self._sampler = Sampler(
             settings, loaded.model.handle, loaded.vocabulary, n_ctx=n_ctx, prompt=prompt.tokens
         )
-        self._stream = ReplyStream(settings.stop, loaded.template.tags, thinking=prompt.thinking)
+        stream = ReplyStream(settings.stop, loaded.template.tags, thinking=prompt.thinking)
+        self._text = ReplyText(stream, loaded.vocabulary, emit, request_id)
         self._prefill = Prefill(
             loaded.context,
             loaded.ledger,
@@ -86,21 +83,14 @@ class Generation:
             request_id=request_id,
         )
         self._lookup = _lookup(loaded, settings, prompt)
-        self._ignores_end = ignores_end
-        self._overlaps = not loaded.on_cpu
-        self.writing_s = 0.0
+        self._position = len(prompt.tokens)
+        self._limit = settings.max_tokens or n_ctx
+        self._first_at: float | None = None
+        self._last_at = 0.0
         self._stepped_at = 0.0
         self._guessed = 0
         self._hits = 0
-        self._position = len(prompt.tokens)
-        self._limit = settings.max_tokens or n_ctx
-        self._text: list[Run] = []
-        self._beat = Beat()
-        self._speed = Speedometer()
-        self._written = 0
-        self._thinking_tokens = 0
-        self._first_at: float | None = None
-        self._last_at = 0.0
+        self.writing_s = 0.0
 
     def run(self, chat_id: str) -> Finished:
         """Do it.
@@ -130,8 +120,7 @@ class Generation:
             reason, problem = "failed", error.problem
         finally:
             self._sampler.close()
-        self._text += self._stream.finish()
-        self._send()
+        self._text.finish(self._position)
         return self._finished(reason, reuse, problem)
 
     def _write(self) -> StopReason:
@@ -142,7 +131,6 @@ class Generation:
         row = -1
         while True:
             token = sampler.sample(context.logits(row))
-            self._note_time()
             ends = vocabulary.is_eog(token) and not self._ignores_end
             if draft and (ends or token != draft[0]):
                 self._take_back(len(draft))
@@ -156,17 +144,17 @@ class Generation:
                 row += 1
                 self._hits += 1
                 self._show(token)
-            elif self._overlaps and self._position < context.n_ctx:
+            elif not loaded.on_cpu and self._position < context.n_ctx:
                 # A GPU computes the next token while the text of this one is worked out.
                 draft = self._decode(token)
                 row = 0 if draft else -1
                 self._show(token)
             else:
                 self._show(token)
-                if not self._stream.stopped and self._position < context.n_ctx:
+                if not self._text.stopped and self._position < context.n_ctx:
                     draft = self._decode(token)
                     row = 0 if draft else -1
-                elif not self._stream.stopped:
+                elif not self._text.stopped:
                     return "context_full"
             reason = self._over()
             if reason:
@@ -175,15 +163,18 @@ class Generation:
                 return reason
 
     def _over(self) -> StopReason | None:
-        if self._stream.stopped:
+        if self._text.stopped:
             return "stop_string"
-        if self._written >= self._limit:
+        if self._text.tokens >= self._limit:
             return "max_tokens"
         return "cancelled" if self._cancelled() else None
 
     def _accept(self, token: int) -> None:
+        self._last_at = time.perf_counter()
+        if self._first_at is None:
+            self._first_at = self._last_at
         self._sampler.accept(token)
-        self._written += 1
+        self._text.tokens += 1
         if self._lookup is not None:
             self._lookup.note(token)
 
@@ -207,7 +198,7 @@ class Generation:
             return []
         if self._stepped_at:
             lookup.note_step(self._guessed, self._hits, now - self._stepped_at)
-        room = min(self._loaded.context.n_ctx - self._position, self._limit - self._written)
+        room = min(self._loaded.context.n_ctx - self._position, self._limit - self._text.tokens)
         draft = lookup.propose(room - 1)
         self._stepped_at, self._guessed, self._hits = now, len(draft), 0
         return draft
@@ -219,40 +210,16 @@ class Generation:
             raise UserError("engine.rollback_failed")
         self._position -= count
 
-    def _note_time(self) -> None:
-        self._last_at = time.perf_counter()
-        if self._first_at is None:
-            self._first_at = self._last_at
-
     def _show(self, token: int) -> None:
-        self._text += self._stream.feed(self._loaded.vocabulary.piece(token))
-        if self._stream.thinking:
-            self._thinking_tokens += 1
-        if self._text and self._beat.due(self._last_at):
-            self._speed.note(self._last_at, self._written)
-            self._send()
-
-    def _send(self) -> None:
-        runs, self._text = self._text, []
-        for run in _joined(runs):
-            self._emit(
-                Delta(
-                    request_id=self._request_id,
-                    text=run[0],
-                    thinking=run[1],
-                    completion_tokens=self._written,
-                    context_used=self._position,
-                    tokens_per_second=self._speed.tokens_per_second(),
-                )
-            )
+        self._text.add(token, self._last_at, self._position)
 
     def _finished(self, reason: StopReason, reuse: Reuse, problem: Problem | None) -> Finished:
         first = self._first_at
         usage = Usage(
             prompt_tokens=len(self._prompt.tokens),
             cached_tokens=reuse.kept,
-            completion_tokens=self._written,
-            thinking_tokens=self._thinking_tokens,
+            completion_tokens=self._text.tokens,
+            thinking_tokens=self._text.thinking_tokens,
             read_reason=reuse.reason,
             prefill_s=self._prefill.seconds,
             decode_s=self._last_at - first if first is not None else 0.0,
@@ -274,20 +241,16 @@ class Generation:
         )
 
 
+def _check_length(tokens: int, n_ctx: int) -> None:
+    # One token of the reply has to fit. Nothing is ever cut to make it.
+    if tokens >= n_ctx:
+        over = tokens - n_ctx + 1
+        raise UserError("engine.prompt_too_long", tokens=tokens, n_ctx=n_ctx, over=over)
+
+
 def _lookup(loaded: Loaded, settings: GenerationSettings, prompt: LaidOut) -> PromptLookup | None:
     # Guesses that were wrong have to be taken back, which only caches of attention can do.
     if not settings.prompt_lookup or loaded.memory_class not in ("attention", "swa"):
         return None
     most = min(OUTPUTS_MAX, loaded.context.n_batch) - 1
     return PromptLookup(prompt.tokens.tolist(), most) if most > 0 else None
-
-
-def _joined(runs: list[Run]) -> list[tuple[str, bool]]:
-    """Neighbouring runs of one kind as one."""
-    joined: list[tuple[str, bool]] = []
-    for run in runs:
-        if joined and joined[-1][1] == run.thinking:
-            joined[-1] = (joined[-1][0] + run.text, run.thinking)
-        else:
-            joined.append((run.text, run.thinking))
-    return [part for part in joined if part[0]]
