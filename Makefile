@@ -7,6 +7,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 SLOW := model or e2e
 SHOTS ?= shots
+MODEL ?= demo
 PACKAGES := app assets engine tests widgets
 # Given once it is kept: `make setup BACKEND=cuda`, later `make run`.
 SETUP = @$(PYTHON) -m engine.environment
@@ -64,8 +65,8 @@ screenshots: setup-test ## The main states of the window, light and dark, into S
 	@mkdir -p $(SHOTS)
 	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(PY) -m app --screenshots $(SHOTS)
 
-bench: setup ## Speed of the demo model on this machine
-	$(PY) -m app.cli bench demo --raw --chains greedy,full,penalties
+bench: setup ## Speed of MODEL (the demo model) on this machine; docs/speed.md says more
+	$(PY) -m app.cli bench $(MODEL) --raw
 
 reference: setup-test ## Write docs/settings.md from the declared settings
 	$(PY) -m engine.settings.reference > docs/settings.md
