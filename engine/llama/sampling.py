@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 _NONE: Ids = np.empty(0, dtype=np.intp)
 # Distances from the largest logit, tried in turn where no rank bounds what can be drawn.
 _OPEN_WIDTHS = (5.0, 9.0, 14.0)
-# A floor guessed from the token before: how far below, and how many candidates make it pay.
-_GUESS_MARGINS = (0.5, 12.0)
-_GUESS_MOST = 2048
-_GUESS_GOOD = 512
 
 
 class Sampler:
@@ -104,9 +100,6 @@ class Sampler:
         # Logits stay as they are, so the k largest are all that top-k lets through.
         self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
         self._first_rank = first_rank(settings, adjusted=self._adjusting.length > 0)
-        self._can_guess = settings.top_k > 0 and not self.is_greedy and not self._needs_all
-        self._guess = math.nan
-        self._margin = 2.0
         for token in prompt:
             self._note(int(token))
 
@@ -153,12 +146,8 @@ class Sampler:
 
     def _draw(self, logits: Logits, *, constrained: bool) -> int:
         peaks, found = Peaks(logits, self._first_rank), self.candidates
-        if self._can_guess and not constrained and self._fill_by_guess(peaks):
-            self._choosing.apply(found.native)
-            return found.selected()
         if self._rank_decides and not constrained:
             found.fill(peaks, _sound(peaks.floor(self._first_rank)), None)
-            self._guess_next()
             self._choosing.apply(found.native)
             return found.selected()
         _sound(peaks.top)
@@ -166,7 +155,6 @@ class Sampler:
             return self._draw_openly(self._open, peaks)
         for floor in self._floors(peaks):
             found.fill(peaks, floor, self._always())
-            self._guess_next()
             if constrained and self._grammar is not None:
                 self._grammar.restrict(found.native)
             if self._adjusting.length:
@@ -178,44 +166,6 @@ class Sampler:
             found.truncate(keep)
         self._choosing.apply(found.native)
         return found.selected()
-
-    def _fill_by_guess(self, peaks: Peaks) -> bool:
-        """Fill the window by a floor near the last one's; False where it did not hold enough.
-
-        Finding a floor takes a pass over the vocabulary and as much again in small steps. Floors
-        of neighbouring tokens are alike, and any floor that enough tokens reach is exact.
-        """
-        if self._guess != self._guess:
-            return False
-        ids = peaks.at_least(self._guess)
-        if not self._first_rank <= len(ids) <= _GUESS_MOST:
-            narrow = len(ids) < self._first_rank
-            self._margin = self._margin * 1.5 + 0.5 if narrow else self._margin * 0.6
-            self._margin = min(max(self._margin, _GUESS_MARGINS[0]), _GUESS_MARGINS[1])
-            self._guess = math.nan
-            return False
-        always = self._always()
-        found = self.candidates
-        found.take(peaks, self._guess, ids if always is None else np.union1d(ids, always))
-        if len(ids) > _GUESS_GOOD:
-            self._margin = max(self._margin * 0.9, _GUESS_MARGINS[0])
-        self._guess_next()
-        if self._adjusting.length == 0:
-            return True
-        self._adjusting.apply(found.native)
-        return self._enough(found, peaks) is not None
-
-    def _guess_next(self) -> None:
-        """A floor for the next token, from the candidates of this one."""
-        logits = self.candidates.logits
-        rank = self._first_rank
-        if not self._can_guess or len(logits) < rank:
-            self._guess = math.nan
-            return
-        ordered = logits.copy()
-        ordered.partition(len(ordered) - rank)
-        # Not a number spoils the guess, and with it the next look: then the slow way tells.
-        self._guess = float(ordered[len(ordered) - rank]) - self._margin
 
     def _draw_openly(self, draw: OpenDraw, peaks: Peaks) -> int:
         touched, found = self._always(), self.candidates

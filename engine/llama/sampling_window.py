@@ -24,9 +24,6 @@ _ROWS = 128
 class Peaks:
     """The logits of a vocabulary, and how to find the tokens above a floor fast.
 
-    A floor that is known takes one pass (`at_least`). To find a floor takes another, made when it
-    is first needed.
-
     The logits are laid out as a table and the largest of each column is kept. The n-th largest of
     these is a floor with at least n tokens at or above it, and only few columns reach it.
 
@@ -50,10 +47,6 @@ class Peaks:
             head = highest[: len(self._rest)]
             np.maximum(head, self._rest, out=head)
         return highest
-
-    def at_least(self, floor: float) -> Ids:
-        """All tokens whose logit is at least `floor`, in one pass."""
-        return (self.logits >= np.float32(floor)).nonzero()[0]
 
     @cached_property
     def top(self) -> float:
