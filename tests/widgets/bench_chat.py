@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import gallery_chat as gallery
+import gallery_chat as gallery  # type: ignore[import-not-found]  # beside this script
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 

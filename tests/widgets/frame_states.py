@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from math import sin
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from engine.settings import EngineSettings
 from widgets.economics.viewdata import CardsView, CurveView, EconomicsView, LimitView
 from widgets.engine_pane.viewdata import (
@@ -163,7 +165,7 @@ def ready(pane: EnginePane) -> None:
 def edited(pane: EnginePane) -> None:
     ready(pane)
     pane.set_settings(
-        SETTINGS, EngineSettings(**{**_fields(SETTINGS), "n_ctx": 65_536, "tensor_split": (5, 4)})
+        SETTINGS, msgspec.structs.replace(SETTINGS, n_ctx=65_536, tensor_split=(5, 4))
     )
     pane.set_apply(ApplyView("Apply · 0.3 s"))
 
@@ -181,9 +183,7 @@ def no_fit(pane: EnginePane) -> None:
     full = replace(GPU_0, kv_bytes=int(16 * GIB))
     over = replace(GPU_1, kv_bytes=int(18.8 * GIB), compute_bytes=int(0.9 * GIB))
     pane.set_plan(DevicePlanView((full, over), "GPU 1 short by 2.3 GiB", "bad", shares=(1, 1)))
-    pane.set_settings(
-        None, EngineSettings(**{**_fields(SETTINGS), "n_ctx": 262_144, "type_v": "iq4_nl"})
-    )
+    pane.set_settings(None, msgspec.structs.replace(SETTINGS, n_ctx=262_144, type_v="iq4_nl"))
     pane.set_live(())
     pane.set_fixes(
         (
@@ -286,10 +286,6 @@ def all_settings(pane: EnginePane) -> None:
 def reply_settings(pane: EnginePane) -> None:
     ready(pane)
     pane.show_all_settings(1)
-
-
-def _fields(settings: EngineSettings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in settings.__struct_fields__}
 
 
 PANES: dict[str, Callable[[EnginePane], None]] = {

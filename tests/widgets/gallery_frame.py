@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
-import frame_states as states
+import frame_states as states  # type: ignore[import-not-found]  # beside this script
 from PySide6.QtWidgets import QApplication, QWidget
 
 from engine.settings import AppSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
 
 from widgets.chat.idleworker import IdleWorker
 
@@ -28,7 +29,7 @@ def test_work_is_done_in_order_and_the_thread_leaves_and_comes_back() -> None:
         done: list[int] = []
         last = threading.Event()
         for n in range(20):
-            worker.submit(lambda n=n, done=done: done.append(n))
+            worker.submit(partial(done.append, n))
         worker.submit(last.set)
         assert last.wait(3)
         assert done == list(range(20)), turn

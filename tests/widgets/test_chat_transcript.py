@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QAbstractButton, QApplication, QToolButton
 
 from widgets import theme
 from widgets.chat.chat_view import ChatView
@@ -321,7 +321,8 @@ def test_cards_follow_the_messages_and_report(view: ChatView, qtbot: QtBot) -> N
     view.show_cards(
         [CardView("engine_died", "The engine stopped", "Why.", (ActionView("restart", "Restart"),))]
     )
-    button = view.findChild(object, "cardAction_restart")
+    button = view.findChild(QAbstractButton, "cardAction_restart")
+    assert button is not None
     with qtbot.waitSignal(view.card_action_requested) as blocker:
         button.click()
     assert blocker.args == ["engine_died", "restart"]

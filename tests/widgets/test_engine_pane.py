@@ -198,7 +198,9 @@ def test_rules_speak_worst_first(pane: EnginePane) -> None:
     )
     rows = pane.rules.layout()
     assert rows is not None
-    names = [rows.itemAt(at).widget().objectName() for at in range(rows.count())]
+    items = [rows.itemAt(at) for at in range(rows.count())]
+    shown = [item.widget() for item in items if item is not None]
+    names = [widget.objectName() for widget in shown if widget is not None]
     assert names == ["rule_c", "rule_b", "rule_a"]
 
 
@@ -272,7 +274,9 @@ def test_no_state_is_cut_off_and_everything_is_named(pane: EnginePane, name: str
     areas = [area for area in pane.findChildren(ScrollColumn) if area.isVisible()]
     assert areas
     for area in areas:
-        assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+        inner = area.widget()
+        assert inner is not None
+        assert inner.minimumSizeHint().width() <= area.viewport().width()
     for each in pane.findChildren(QAbstractButton):
         if each.objectName().startswith("qt_") or not each.isVisible():
             continue

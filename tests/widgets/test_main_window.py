@@ -21,6 +21,7 @@ from widgets.dialogs.log_view import LogView
 from widgets.dialogs.name import NameDialog
 from widgets.dialogs.shortcuts import ShortcutsHelp
 from widgets.main_window import MainWindow
+from widgets.models.page import PageDelegate
 from widgets.toasts import ToastView
 from widgets.window_layout import WindowLayout, decoded, encoded
 
@@ -47,7 +48,7 @@ def window(qtbot: QtBot, qapp: QApplication) -> MainWindow:
 
 def press(window: MainWindow, keys: str) -> None:
     window.activateWindow()
-    combination = QKeySequence(keys)[0]
+    combination = QKeySequence(keys)[0]  # type: ignore[index]  # the stub lacks it
     QTest.keyClick(window, combination.key(), combination.keyboardModifiers())
 
 
@@ -218,7 +219,9 @@ def test_the_load_pill_loads(window: MainWindow, qtbot: QtBot) -> None:
     QApplication.processEvents()
     page = window.models_page
     area = page.list.visualRect(page.list.rows.index_of(states.MODELS[2].path))
-    pill = page.list.itemDelegate().pill(area.adjusted(8, 0, -8, 0))
+    delegate = page.list.itemDelegate()
+    assert isinstance(delegate, PageDelegate)
+    pill = delegate.pill(area.adjusted(8, 0, -8, 0))
     with qtbot.waitSignal(page.load_requested) as loaded:
         QTest.mouseClick(page.list.viewport(), Qt.MouseButton.LeftButton, pos=pill.center())
     assert loaded.args == [states.MODELS[2].path]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
+    from widgets.engine_pane.viewdata import Phase
+
 
 @pytest.fixture
 def tick(qapp: QApplication) -> RepaintTick:
@@ -32,7 +34,8 @@ def plot(qtbot: QtBot, tick: RepaintTick) -> SpeedPlot:
 
 
 def test_bands_are_runs_of_one_phase() -> None:
-    samples = [SpeedSample(at, phase) for at, phase in enumerate(("load", "load", "read", "write"))]
+    phases: tuple[Phase, ...] = ("load", "load", "read", "write")
+    samples = [SpeedSample(at, phase) for at, phase in enumerate(phases)]
     assert bands(samples) == [("load", 0, 2), ("read", 2, 3), ("write", 3, 4)]
     assert bands([]) == []
 

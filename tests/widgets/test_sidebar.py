@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from tests.widgets import frame_states as states
 from widgets import theme
@@ -131,12 +131,12 @@ def test_the_menu_does_what_it_says(sidebar: Sidebar, qtbot: QtBot) -> None:
         menu.actions()[1].trigger()
     assert pinned.args == ["1", True]
     export = next(act for act in menu.actions() if act.text() == "Export").menu()
-    assert export is not None
+    assert isinstance(export, QMenu)
     with qtbot.waitSignal(sidebar.chat_export_requested) as exported:
         export.actions()[1].trigger()
     assert exported.args == ["1", "json"]
     folders = next(act for act in menu.actions() if act.text() == "Folder").menu()
-    assert folders is not None
+    assert isinstance(folders, QMenu)
     with qtbot.waitSignal(sidebar.chat_folder_changed) as moved:
         folders.actions()[0].trigger()
     assert moved.args == ["1", "House"]
