@@ -66,7 +66,7 @@ def test_from_first_start_to_the_second(qapp: QApplication) -> None:
         desk.until(lambda: not desk.desktop.shelf.is_busy(chat_id or 0))
         settle_for(desk, 8)
         assert desk.ask("And of Italy?").text
-        assert desk.desktop.ledger.latest is not None
+        desk.until(lambda: desk.desktop.ledger.latest is not None, "the ledger")
 
 
 def _stop_with_esc(desk: Desk) -> None:
@@ -121,4 +121,4 @@ def _kill_and_go_on(desk: Desk) -> None:
     desk.until(
         lambda: len(desk.messages()) == before + 2 and desk.chat.replying_in is None, timeout_s=120
     )
-    assert desk.messages()[-1].text
+    assert desk.messages()[-1].text, desk.messages()[-1].state_text

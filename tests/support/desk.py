@@ -214,8 +214,10 @@ class Desk:
         return [name.removeprefix("card_") for name in names]
 
     def listed_chats(self) -> list[str]:
-        """Ids of the chats that the sidebar shows."""
-        model: QAbstractItemModel = self.find(QListView, "chat_list").model()
+        """Ids of the chats in the sidebar, which a narrow window folds away."""
+        chats = self.desktop.window.findChild(QListView, "chat_list")
+        assert isinstance(chats, QListView)
+        model: QAbstractItemModel = chats.model()
         rows = [model.index(at, 0).data(ROW_ROLE) for at in range(model.rowCount())]
         return [row.id for row in rows if not row.is_heading]
 
