@@ -92,8 +92,7 @@ class PlannerClient:
             question = msgspec.structs.replace(question, request_id=identity)
             self._newest = identity
             if self._running is None or not self._running.put(question):
-                self._running = _Running(self._command, self._deliver, self._ended)
-                self._running.put(question)
+                self._running = _Running(self._command, self._deliver, self._ended, question)
             return identity
 
     def close(self) -> None:
@@ -116,8 +115,7 @@ class PlannerClient:
             # Left on its own at the moment a question came: ask the next one.
             again = lost if exit_.status == 0 and lost is not None and not self._closed else None
             if again is not None and again.request_id == self._newest:
-                self._running = _Running(self._command, self._deliver, self._ended)
-                self._running.put(again)
+                self._running = _Running(self._command, self._deliver, self._ended, again)
                 return
         if lost is not None:
             self._deliver(Failed(request_id=lost.request_id, problem=_problem(exit_)))
@@ -131,11 +129,18 @@ class _Running:
         command: Sequence[str],
         deliver: Callable[[Answers], None],
         ended: Callable[[_Running, WorkerExit], None],
+        question: Questions,
     ) -> None:
+        """Start it. The first question is there before a process that dies at once can be missed.
+
+        Raises:
+            OSError: The program cannot be started.
+        """
         self._deliver = deliver
         self._on_end = ended
         self._outbox: queue.SimpleQueue[Questions | None] = queue.SimpleQueue()
-        self._asked: Questions | None = None
+        self._outbox.put(question)
+        self._asked: Questions | None = question
         self._over = False
         self._lock = threading.Lock()
         self._last_words = ""
