@@ -242,7 +242,8 @@ def test_coming_back_while_it_is_written_shows_all_of_it(slow_desk: Desk) -> Non
     first = desk.chat.chat_id
     desk.until(lambda: len(desk.messages()) == 2 and desk.messages()[-1].text)
     desk.open_chat(None)
-    QTest.qWait(150)
+    while_away = noted(desk.engine.reply_event)
+    desk.until(lambda: len(while_away) >= 2, "words in the chat that is not open")
     desk.open_chat(first)
     assert desk.messages()[-1].state == "streaming"
     assert desk.messages()[-1].text.startswith("one two")
