@@ -49,6 +49,7 @@ class LedgerController(QObject):
         self._asked: tuple[Prompt, GenerationSettings] | None = None
         self._asked_id = 0
         self._is_dirty = True
+        self._has_model = False
         self.latest: Measured | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
@@ -100,9 +101,11 @@ class LedgerController(QObject):
         self._view.set_ledger(LedgerView(n_ctx=loaded.context.n_ctx if loaded else 0))
 
     def _on_session_changed(self, session: Session) -> None:
-        if session.loaded is None and self.latest is not None:
+        has_model = session.loaded is not None
+        if self._has_model and not has_model:
             self.latest, self._asked = None, None
             self._view.set_ledger(LedgerView())
+        self._has_model = has_model
 
     def _is_replying_here(self) -> bool:
         replying_in = self._chat.replying_in

@@ -119,15 +119,14 @@ class SidebarController(QObject):
     def refresh_documents(self) -> None:
         """Read the list of documents again; those being read stand first."""
         in_chat = {held.key: held for held in self._shelf.held(self._chat.chat_id)}
-        being_read = [_held_item(held) for held in in_chat.values() if held.document is None]
+        # A document that was just read may be on its way to the disk still.
+        unsaved = [_held_item(held) for held in in_chat.values()]
         known = [
             self._document_item(info, in_chat)
             for info in self._store.documents.all()[:_RECENT_DOCUMENTS]
         ]
         shown = {item.id for item in known}
-        self._sidebar.set_documents(
-            (*[item for item in being_read if item.id not in shown], *known)
-        )
+        self._sidebar.set_documents((*[item for item in unsaved if item.id not in shown], *known))
 
     def _document_item(self, info: DocumentInfo, in_chat: dict[str, Held]) -> DocumentItemView:
         held = in_chat.get(info.id)
@@ -243,7 +242,11 @@ class SidebarController(QObject):
 
 
 def _held_item(held: Held) -> DocumentItemView:
-    state: DocumentState = "failed" if held.state == "failed" else "reading"
+    state: DocumentState = "reading"
+    if held.state == "failed":
+        state = "failed"
+    elif held.document is not None:
+        state = "ready"
     return DocumentItemView(
         id=held.key,
         name=held.name,
