@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from app.window.main import main as open_window
 
         return open_window(given[1:])
-    options = _parser(given).parse_args(given)
-    as_json = bool(getattr(options, "json", False))
     try:
+        options = _parser(given).parse_args(given)
         return _command(options.command).run(options)
     except UserError as error:
-        _report(error, as_json=as_json)
+        _report(error, as_json="--json" in given)
         return 1
     except KeyboardInterrupt:
+        # Also while a command is still being imported, which takes a second on a slow disk.
         return 130
     except BrokenPipeError:
         return 141

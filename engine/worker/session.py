@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import signal
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import Problem, UserError
@@ -27,7 +30,7 @@ from engine.worker.protocol import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.protocol import Event, Prompt
@@ -124,21 +127,17 @@ class BlockingWorker:
         wanted: type[E],
         on_event: Callable[[Event], None] = lambda _event: None,
     ) -> E:
-        for event in self._events(command):
-            if isinstance(event, wanted):
-                return event
-            on_event(event)
+        with _interrupt_calls(lambda: self.client.cancel(command.request_id)):
+            for event in self._events(command):
+                if isinstance(event, wanted):
+                    return event
+                on_event(event)
         raise AssertionError("the stream of events ends with an answer or an error")
 
     def _events(self, command: Load | Generate | Measure | Count | Bench) -> Iterator[Event]:
         self.client.send(command)
         while True:
-            try:
-                event = self._next(None)
-            except KeyboardInterrupt:
-                # What was written so far still comes, with the reason "cancelled".
-                self.client.cancel(command.request_id)
-                continue
+            event = self._next(None)
             if getattr(event, "request_id", None) != command.request_id:
                 continue
             if isinstance(event, Failed):
@@ -154,3 +153,25 @@ class BlockingWorker:
         if isinstance(item, WorkerExit):
             raise UserError.of(explain(item) or Problem(code="worker.gone"))
         return item
+
+
+@contextlib.contextmanager
+def _interrupt_calls(cancel: Callable[[], None]) -> Iterator[None]:
+    """Have the first Ctrl-C stop the request; a second one ends everything at once.
+
+    A `KeyboardInterrupt` would come out of any line, also out of the printing of an event, and what
+    was written so far, which still arrives with the reason "cancelled", would be lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        cancel()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

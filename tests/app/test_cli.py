@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +135,47 @@ def test_ask_reads_a_document_and_the_question_from_standard_input(tmp_path: Pat
     assert done.returncode == 0
     assert "Agnes" in done.stdout
     assert "tokens" in done.stderr
+
+
+@pytest.mark.model
+def test_ctrl_c_stops_with_what_was_written() -> None:
+    process = _asked("Tell me a very long story.")
+    assert process.stdout
+    begun = process.stdout.read(20)
+    process.send_signal(signal.SIGINT)
+    rest, told = process.communicate(timeout=120)
+    assert len(begun + rest) >= 20
+    assert "Traceback" not in told
+    assert "cancelled" in told
+    assert process.returncode == 0
+
+
+@pytest.mark.model
+def test_ctrl_c_is_told_in_json() -> None:
+    # Nothing shows from outside that it writes: an interrupt that comes too soon is tried later.
+    answer: dict[str, Any] = {}
+    for wait_s in (8, 20, 60):
+        process = _asked("Tell me a very long story.", "--json")
+        time.sleep(wait_s)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=120)
+        assert "Traceback" not in told
+        answer = json.loads(out or "{}")
+        if "text" in answer:
+            break
+        assert process.returncode in (1, 130)
+        assert not answer or answer["error"]["code"] == "worker.cancelled"
+    assert answer["stop_reason"] in ("cancelled", "end")
+    assert answer["text"]
+
+
+def _asked(question: str, *options: str) -> subprocess.Popen[str]:
+    command = ["ask", "demo", question, "--max-tokens", "4000", "--n-ctx", "8192", *options]
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
