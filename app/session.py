@@ -174,14 +174,23 @@ def _of_request(
         case Finished():
             return _replaced(session, state=State.READY, request_id=0, prefill=None)
         case Failed():
-            return _failed(session, event.problem)
+            return _failed(session, event)
 
 
-def _failed(session: Session, problem: Problem) -> Session:
+def _failed(session: Session, event: Failed) -> Session:
     if session.is_answering:
         return _replaced(session, state=State.READY, request_id=0, prefill=None)
-    # A failed load leaves no model behind: the old one was freed before the new one was opened.
-    shown = None if problem.code == "worker.cancelled" else problem
+    if event.model_kept and session.loaded is not None:
+        # Settings that were refused leave the model as it was.
+        return _replaced(
+            session,
+            state=State.READY,
+            request_id=0,
+            wanted=session.loaded.settings,
+            load_progress=None,
+        )
+    # Another model was asked for: the old one was freed before the new one was opened.
+    shown = None if event.problem.code == "worker.cancelled" else event.problem
     return _replaced(
         session,
         state=State.IDLE,

@@ -245,8 +245,8 @@ class EngineController(QObject):
             case Failed() if event.request_id == before.request_id and before.is_answering:
                 self.reply_event.emit(event)
             case Failed() if event.request_id == before.request_id:
-                if self._session.problem is not None:
-                    self.load_failed.emit(self._session.problem)
+                if event.problem.code != "worker.cancelled":
+                    self.load_failed.emit(event.problem)
             case Failed():
                 self.question_failed.emit(event)
             case _ if before.is_answering and hasattr(event, "request_id"):

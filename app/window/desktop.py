@@ -243,6 +243,7 @@ class Desktop(QObject):
         self._connect_window()
         self.engine.logged.connect(lambda line: self.window.log.append([line]))
         self.engine.session_changed.connect(self._on_session_changed)
+        self.engine.load_failed.connect(self._on_load_failed)
         self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
         self.instruments.speed_read.connect(self.window.append_speed)
         self.presenter.action_requested.connect(self._on_action)
@@ -298,6 +299,11 @@ class Desktop(QObject):
     def _on_session_changed(self, session: Session) -> None:
         busy = session.is_answering or session.state in (State.STARTING, State.LOADING)
         self.window.set_busy(busy)
+
+    def _on_load_failed(self, problem: Problem) -> None:
+        # Without a model, a card in the chat says it.
+        if self.engine.session.loaded is not None:
+            self.notices.problem(problem)
 
     def _on_action(self, action: str) -> None:
         name, _, value = action.partition(":")

@@ -73,6 +73,11 @@ class Engine:
 
     # ---- loading
 
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is loaded."""
+        return self._loaded is not None
+
     def load(self, settings: EngineSettings, *, progress: LoadProgress) -> LoadOutcome:
         """Load a model, or apply changed settings to the loaded one at the least cost.
 

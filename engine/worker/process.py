@@ -210,7 +210,8 @@ class Worker:
             self._fail(request_id, Problem(code="worker.bug", detail=repr(error)))
 
     def _fail(self, request_id: int, problem: Problem) -> None:
-        self._emit(Failed(request_id=request_id, problem=problem))
+        kept = self._engine.has_model
+        self._emit(Failed(request_id=request_id, problem=problem, model_kept=kept))
 
     def _emit(self, event: Event) -> None:
         try:

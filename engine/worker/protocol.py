@@ -377,10 +377,15 @@ class BenchResult(Message, frozen=True, kw_only=True):
 
 
 class Failed(Message, frozen=True, kw_only=True):
-    """The request failed and the worker lives. `request_id` 0 is about none in particular."""
+    """The request failed and the worker lives. `request_id` 0 is about none in particular.
+
+    Attributes:
+        model_kept: A model is still loaded: the one from before, where a load failed.
+    """
 
     request_id: int
     problem: Problem
+    model_kept: bool = False
 
 
 class Aborting(Message, frozen=True, kw_only=True):

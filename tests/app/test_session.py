@@ -85,6 +85,14 @@ def test_a_cancelled_load_is_no_problem_but_leaves_no_model() -> None:
     assert after.problem is None
 
 
+def test_refused_settings_leave_the_model_as_it_was() -> None:
+    session = sessions.loading(ready(), 3, EngineSettings(model_path="m", n_ctx=1 << 24))
+    problem = Problem(code="engine.context_too_large")
+    after = advance(session, Failed(request_id=3, problem=problem, model_kept=True))
+    assert after.can_answer
+    assert after.wanted == SETTINGS
+
+
 def test_death_remembers_what_was_wanted() -> None:
     session = sessions.died(ready(), Problem(code="worker.killed"))
     assert session.state is State.DIED
