@@ -92,7 +92,8 @@ class Desktop(QObject):
         self.window = MainWindow(self.chat_view)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
         self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
-        self._compose()
+        self._compose_chat()
+        self._compose_engine()
         self._connect()
         self._closed = False
         self.window.set_app_settings(self.settings.app)
@@ -105,7 +106,7 @@ class Desktop(QObject):
 
     # ---- composing
 
-    def _compose(self) -> None:
+    def _compose_chat(self) -> None:
         self.chat = ChatController(
             store=self.store,
             engine=self.engine,
@@ -143,6 +144,8 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
+
+    def _compose_engine(self) -> None:
         self.pane = PaneController(
             engine=self.engine,
             window=self.window,
@@ -160,7 +163,6 @@ class Desktop(QObject):
             parent=self,
         )
         self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
-
         self.planning = PlanController(
             engine=self.engine,
             pane=self.pane,
@@ -170,7 +172,6 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
-
         self.economics = EconomicsController(
             window=self.window,
             pane=self.pane,
