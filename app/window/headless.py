@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUESTION = "What is a leadline, and what is it used for?"
 TIMEOUT_S = 600
+# The demo model is small and may go round in circles: this much shows that it answers.
+ENOUGH_CHARACTERS = 900
 
 
 class HeadlessJob(QObject):
@@ -64,6 +66,8 @@ class HeadlessJob(QObject):
                 self._characters += len(event.text)
                 sys.stdout.write(event.text)
                 sys.stdout.flush()
+                if self._characters > ENOUGH_CHARACTERS:
+                    self._desktop.chat.stop()
             case Finished():
                 usage = event.usage
                 speed = usage.decode_tokens_per_second
