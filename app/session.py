@@ -157,9 +157,9 @@ def _of_request(
     session: Session, event: Loaded | LoadProgress | Ejected | Failed | Finished
 ) -> Session:
     match event:
-        case LoadProgress():
+        case LoadProgress() if session.state is State.LOADING:
             return _replaced(session, load_progress=event)
-        case Loaded():
+        case Loaded() if session.state is State.LOADING:
             return _replaced(
                 session,
                 state=State.READY,
@@ -169,12 +169,15 @@ def _of_request(
                 load_progress=None,
                 problem=None,
             )
-        case Ejected():
+        case Ejected() if session.state is State.EJECTING:
             return _replaced(session, state=State.IDLE, request_id=0, loaded=None)
-        case Finished():
+        case Finished() if session.is_answering:
             return _replaced(session, state=State.READY, request_id=0, prefill=None)
         case Failed():
             return _failed(session, event)
+        case _:
+            # An answer to something else than what is going on.
+            return session
 
 
 def _failed(session: Session, event: Failed) -> Session:

@@ -133,7 +133,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=1000)
 @given(steps=st.lists(STEPS, max_size=40))
 def test_what_holds_after_any_order_of_events(steps: list) -> None:  # type: ignore[type-arg]
     session = Session()
