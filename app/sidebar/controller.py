@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -95,7 +96,8 @@ class SidebarController(QObject):
         self._sidebar.set_chats(self._shown)
 
     def _refresh_activity(self) -> None:
-        shown = tuple(self._item(chat) for chat in self._store.chats.all())
+        # Progress comes many times a second: only what it can change is looked at.
+        shown = tuple(replace(item, activity=self._activity(int(item.id))) for item in self._shown)
         if shown != self._shown:
             self._shown = shown
             self._sidebar.set_chats(shown)

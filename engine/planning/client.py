@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from engine.child_process import environment
 from engine.errors import Problem, UserError
 from engine.framing import FramingError, read_frame, write_frame
 from engine.planning.protocol import (
@@ -36,7 +37,6 @@ from engine.planning.protocol import (
     decode_answer,
     encode,
 )
-from engine.planning.surroundings import environment
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:

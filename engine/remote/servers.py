@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
+from engine.child_process import environment
 from engine.errors import UserError
-from engine.planning.surroundings import environment
 
 LOOPBACK = "127.0.0.1"
 _START_S = 20.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import queue
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from engine.child_process import environment
 from engine.remote.lost import lost_node
 from engine.worker.codec import GarbledStreamError, Sender, read_event
 from engine.worker.death import WorkerExit
@@ -101,7 +101,7 @@ class WorkerClient:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=_environment(self._env),
+            env={**environment(), **self._env},
         )
         self._log_thread = self._thread(self._read_log, "worker-log")
         self._thread(self._write, "worker-writer")
@@ -223,17 +223,3 @@ class WorkerClient:
                 return
             self._process.kill()
             self._ended.wait(KILL_S)
-
-
-def _environment(additions: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment: it must import this very `engine`, from whatever folder."""
-    import engine
-
-    root = os.path.dirname(os.path.dirname(os.path.abspath(engine.__file__ or "")))
-    paths = [root, os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-        "GGML_NO_BACKTRACE": "1",
-        **additions,
-    }

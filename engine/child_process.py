@@ -1,11 +1,11 @@
-"""The environment of the processes that planning starts."""
+"""The environment of the processes that the engine starts."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def environment() -> dict[str, str]:
