@@ -11,9 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from app.chat import citing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from app.chat.branch import Branch
+    from app.chat.branches import Branches
     from app.chat.citing import KeptCitation
     from app.documents.shelf import Shelf
     from app.hop import MainThread
@@ -25,7 +23,7 @@ class CitationKeeper(QObject):
     """Owns the checking thread. Main thread.
 
     Args:
-        branches: The chats in memory, by id; the controller's own.
+        branches: The chats in memory.
 
     Signals:
         kept(Message): A message that has citations now.
@@ -39,7 +37,7 @@ class CitationKeeper(QObject):
         store: ChatStore,
         shelf: Shelf,
         hop: MainThread,
-        branches: Mapping[int, Branch],
+        branches: Branches,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)

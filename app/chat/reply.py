@@ -28,6 +28,7 @@ class ActiveReply:
         model: Name of the model, kept with the figures.
 
     Attributes:
+        begun: The message as it was when the reply began.
         saved: Completed once all of it is on the disk; None until it is over.
     """
 
@@ -37,7 +38,7 @@ class ActiveReply:
         self.request_id = request_id
         self.chat_id = message.chat_id
         self.message_id = message.id
-        self._message = message
+        self.begun = message
         self._stream = stream
         self._model = model
         self._text = [message.text] if message.text else []
@@ -59,7 +60,7 @@ class ActiveReply:
     def message(self) -> Message:
         """The message as it stands."""
         return msgspec.structs.replace(
-            self._message,
+            self.begun,
             text="".join(self._text),
             thinking="".join(self._thinking),
             state="streaming",

@@ -1,0 +1,145 @@
+"""What a request holds: the chat's words, its documents, and the passages for the question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.chat.prompting import prompt_for
+from app.documents.passages import given_by, passages_record, passages_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.chat.branch import Branch
+    from app.documents.search import Given, PassageSearch
+    from app.documents.shelf import Shelf
+    from app.engine.controller import EngineController
+    from app.store.chat_store import ChatStore
+    from app.store.rows import Message, Record
+    from engine.errors import UserError
+    from engine.worker.protocol import Prompt
+
+
+class Requests:
+    """Puts prompts together and finds passages for their questions. Main thread.
+
+    Attributes:
+        is_searching: Whether passages are being searched for a question that waits for them.
+        on_searched: Called after such a search, whether or not its question went out.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ChatStore,
+        engine: EngineController,
+        shelf: Shelf,
+        search: PassageSearch,
+        on_searched: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._shelf = shelf
+        self._search = search
+        self._on_searched = on_searched
+        self.is_searching = False
+
+    # ---- prompts
+
+    def for_draft(self, chat_id: int | None, branch: Branch | None, draft: str) -> Prompt:
+        """What would be sent now, with what stands in the composer."""
+        messages = [m for m in branch.messages if m.state != "streaming"] if branch else []
+        without = self._prompt(chat_id, messages, draft=draft)
+        if not self._has_passages(chat_id):
+            return without
+        found = self._search.for_draft(draft, self._shelf.parts(chat_id), without)
+        return msgspec.structs.replace(without, passages=found)
+
+    def for_reply(self, branch: Branch, message: Message, prefill_reply: str = "") -> Prompt:
+        """What a reply answers: all that stands before it, with the passages of its question."""
+        before = [m for m in branch.messages if m.id != message.id]
+        question = _question_of(before)
+        given = given_by(question.records) if question else ()
+        passages = passages_text(self._shelf.parts(branch.chat.id), given)
+        return self._prompt(branch.chat.id, before, passages=passages, prefill_reply=prefill_reply)
+
+    def _prompt(
+        self,
+        chat_id: int | None,
+        messages: list[Message],
+        *,
+        draft: str | None = None,
+        passages: str = "",
+        prefill_reply: str = "",
+    ) -> Prompt:
+        return prompt_for(
+            chat_id,
+            messages,
+            self._shelf.prompt_documents(chat_id),
+            instruction=self._shelf.instruction(chat_id),
+            passages=passages,
+            draft=draft,
+            prefill_reply=prefill_reply,
+        )
+
+    # ---- passages
+
+    def _has_passages(self, chat_id: int | None) -> bool:
+        return any(part.mode == "passages" for part in self._shelf.parts(chat_id))
+
+    def find_passages(
+        self,
+        chat_id: int,
+        before: list[Message],
+        question: str,
+        then: Callable[[tuple[Record, ...]], None],
+    ) -> None:
+        """Go on with the records of the passages for a question; at once where none are sent."""
+        parts = self._shelf.parts(chat_id)
+        if not self._has_passages(chat_id):
+            then(())
+            return
+        pages = {part.document.id: part.document.pages for part in parts}
+
+        def found(given: Given) -> None:
+            self.is_searching = False
+            if self._engine.session.can_answer and self._shelf.parts(chat_id) == parts:
+                then(tuple(passages_record(each, pages[each.document_id]) for each in given))
+            self._on_searched()
+
+        def failed(_error: UserError) -> None:
+            # The engine is gone, and has said so; what is queued waits for the next one.
+            self.is_searching = False
+
+        self.is_searching = True
+        without = self._prompt(chat_id, before, draft=question)
+        self._search.find(question, parts, without, found, failed)
+
+    def with_passages(
+        self, branch: Branch, messages: list[Message], then: Callable[[], None]
+    ) -> None:
+        """Go on once the last question has passages of every document that is sent so."""
+        question = _question_of(messages)
+        known = {each.document_id for each in given_by(question.records)} if question else set()
+        parts = self._shelf.parts(branch.chat.id)
+        if question is None or all(
+            part.document.id in known for part in parts if part.mode == "passages"
+        ):
+            then()
+            return
+        place = messages.index(question)
+
+        def noted(records: tuple[Record, ...]) -> None:
+            new = tuple(one for one in records if one.data["document_id"] not in known)
+            branch.saving = self._store.messages.add_records(question.id, new)
+            kept = (*question.records, *new)
+            branch.replace(msgspec.structs.replace(question, records=kept))
+            then()
+
+        self.find_passages(branch.chat.id, messages[:place], question.text, noted)
+
+
+def _question_of(messages: list[Message]) -> Message | None:
+    return next((m for m in reversed(messages) if m.role == "user"), None)
