@@ -16,13 +16,12 @@ from engine.errors import UserError
 from engine.llama.breakdown import BreakdownRow, kv_caches, kv_kinds, memory_breakdown
 from engine.llama.division import F32, Cache, Division, can_divide
 from engine.llama.failures import context_failure, load_failure
-from engine.llama.header import Header, read_header
 from engine.llama.library import api, log_sink
-from engine.llama.model import checked_parts
 from engine.llama.parameters import KV_TYPES, context_parameters, model_parameters
 from engine.llama.placement import placed
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
+from engine.planning.header import Header, read_header
 
 if TYPE_CHECKING:
     import ctypes
@@ -123,7 +122,7 @@ class DryRun:
             UserError: The file is missing, incomplete or no model.
         """
         self.path = path
-        self.header = read_header(checked_parts(Path(path).expanduser()))
+        self.header = read_header(Path(path).expanduser())
         self._devices = devices
         facts = self.header.facts
         # llama.cpp finds the other parts of a split model by the name of the first.

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import UserError
 from engine.llama.build_facts import build_facts
-from engine.llama.header import read_header
-from engine.llama.model import checked_parts
 from engine.planning.facts import DeviceFacts
+from engine.planning.header import read_header
 from engine.planning.rules import check
 
 if TYPE_CHECKING:
@@ -22,22 +21,14 @@ if TYPE_CHECKING:
     from engine.llama.devices import Device
     from engine.settings import EngineSettings
 
-_UNREADABLE = "planning.unreadable"
-
 
 def refuse_what_fails(settings: EngineSettings, devices: Sequence[Device]) -> None:
     """Check the rules against a file and the devices it is to be loaded onto.
 
     Raises:
-        UserError: The first rule that says no, or a file that is missing.
+        UserError: The first rule that says no, or what is wrong with the file.
     """
-    try:
-        facts = read_header(checked_parts(Path(settings.model_path).expanduser())).facts
-    except UserError as error:
-        if error.code != _UNREADABLE:
-            raise
-        # The load itself says better what is wrong with a damaged file.
-        return
+    facts = read_header(Path(settings.model_path).expanduser()).facts
     chosen = [DeviceFacts.of(device.info) for device in devices]
     # No rule that refuses asks whether NCCL is there, which takes reading the CUDA library.
     for verdict in check(settings, facts, build_facts(()), chosen):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +13,7 @@ from engine.llama.outcome import Cancelled
 from engine.llama.parameters import model_parameters
 from engine.llama.placement import placed
 from engine.llama.reuse_memory import memory_class
+from engine.models.model_files import parts_of
 from engine.worker.protocol import ModelInfo
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LoadProgress: TypeAlias = "Callable[[LoadPhase, float, int], bool]"
 
-_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _META_BYTES = 1024
 
 
@@ -53,7 +52,7 @@ class Model:
         """
         path = Path(settings.model_path).expanduser()
         self.path = path
-        self.size_bytes = sum(part.stat().st_size for part in checked_parts(path))
+        self.size_bytes = sum(part.stat().st_size for part in parts_of(path))
         self.devices = placed(settings, devices)
         parameters = model_parameters(settings, [device.handle for device in devices])
         self.handle = _load(path, parameters, self.size_bytes, progress)
@@ -99,39 +98,6 @@ class Model:
             template_source=template.source,
             can_think=template.can_think,
         )
-
-
-def checked_parts(path: Path) -> list[Path]:
-    """All files of a model, after checks that are cheaper and clearer in Python.
-
-    Raises:
-        UserError: A file is missing, unreadable, empty or no GGUF file.
-    """
-    if not path.is_file():
-        raise UserError("models.not_found", path=str(path))
-    parts = _parts(path)
-    for part in parts:
-        if not part.is_file():
-            raise UserError("engine.part_missing", path=str(path), part=part.name)
-        try:
-            with part.open("rb") as stream:
-                magic = stream.read(4)
-        except OSError as error:
-            raise UserError("engine.file_unreadable", path=str(part), detail=str(error)) from error
-        if magic != b"GGUF":
-            raise UserError("engine.not_gguf", path=str(part))
-    return parts
-
-
-def _parts(path: Path) -> list[Path]:
-    match = _PART.search(path.name)
-    if not match:
-        return [path]
-    number, count = match.groups()
-    if int(number) != 1:
-        raise UserError("engine.not_first_part", path=str(path))
-    stem = path.name[: match.start()]
-    return [path.with_name(f"{stem}-{i + 1:05}-of-{count}.gguf") for i in range(int(count))]
 
 
 def _load(path: Path, parameters: Parameters, total_bytes: int, progress: LoadProgress) -> int:

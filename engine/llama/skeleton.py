@@ -12,11 +12,16 @@ import os
 import sys
 from pathlib import Path
 
-from engine.llama.header import GgufInit
 from engine.llama.library import ggml, has_ggml
 
 _P = ctypes.c_void_p
 _WORDS = ("tokens", "scores", "token_type", "merges")
+
+
+class _GgufInit(ctypes.Structure):
+    """`gguf_init_params`."""
+
+    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
 
 
 class Skeleton:
@@ -41,8 +46,8 @@ def skeleton_of(path: Path) -> Skeleton | None:
     """The stand-in for a file that is not split; None where this system cannot keep one."""
     if sys.platform != "linux" or not has_ggml("gguf_remove_key"):
         return None
-    context = ggml("gguf_init_from_file", _P, ctypes.c_char_p, GgufInit)(
-        str(path).encode(), GgufInit(True, None)
+    context = ggml("gguf_init_from_file", _P, ctypes.c_char_p, _GgufInit)(
+        str(path).encode(), _GgufInit(True, None)
     )
     if not context:
         return None

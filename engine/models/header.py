@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from engine.errors import Problem
 from engine.models.ggml_types import FILE_TYPES, GUESSED_FILE_TYPE, TENSOR_TYPES
 from engine.models.gguf_file import GgufFile, read_gguf
 from engine.models.kv_layout import KvLayout, head_sizes, kv_layout
-from engine.models.model_files import parts_of
+from engine.models.model_files import parts_of, truncated
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine.errors import Problem
 
 ModelKind = Literal["model", "projector", "adapter", "vocabulary"]
 
@@ -67,12 +68,7 @@ class ModelHeader(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def problem(self) -> Problem | None:
         """The sentence for a file that was cut off, or None."""
-        if not self.missing_bytes:
-            return None
-        missing_mib = max(1, self.missing_bytes // 1024**2)
-        return Problem(
-            code="models.truncated", params={"path": self.path, "missing": f"{missing_mib:,}"}
-        )
+        return truncated(self.path, self.missing_bytes) if self.missing_bytes else None
 
     def kv_bytes_per_token(self, type_k: str = "f16", type_v: str = "f16") -> int | None:
         """By how much the KV cache grows with each token of context.

@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.errors import UserError
+from engine.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,13 @@ def parts_of(path: Path) -> tuple[Path, ...]:
         if not part.is_file():
             raise UserError("models.part_missing", path=str(part), count=count)
     return parts
+
+
+def truncated(path: Path | str, missing_bytes: int) -> Problem:
+    """The sentence for a file that was cut off."""
+    missing_mib = max(1, missing_bytes // 1024**2)
+    params = {"path": str(path), "missing": f"{missing_mib:,}"}
+    return Problem(code="models.truncated", params=params)
 
 
 def _other_kind(path: Path, head: bytes) -> UserError:

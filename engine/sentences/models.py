@@ -57,6 +57,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{path} is not complete: {missing} MiB are missing at its end.",
         "Download it again.",
     ),
+    "models.not_first_part": (
+        "{path} is not the first part of the model.",
+        "Open {first} beside it.",
+    ),
+    "models.part_renamed": (
+        "{path} is one of {count} parts of a model, but its name does not say which.",
+        "Give the parts the names they came with, which end in -00001-of-….gguf for the first.",
+    ),
     "models.part_missing": (
         "The model has {count} parts and {path} is missing.",
         "Download all parts into one folder.",

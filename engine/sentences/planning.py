@@ -179,10 +179,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "llama.cpp refuses these settings: {reason}",
         "Change the setting it names.",
     ),
-    "planning.unreadable": (
-        "llama.cpp cannot read this file: {reason}",
-        "Check that the download is complete and that every part of a split model is there.",
-    ),
     "planning.crashed": (
         "llama.cpp gave up while measuring: {reason}",
         "The file may be damaged, or the settings do not go together.",

@@ -325,12 +325,12 @@ def wrong_files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("text", "engine.not_gguf"),
-        ("empty", "engine.not_gguf"),
-        ("cut", "engine.file_corrupt"),
-        ("cut_header", "engine.file_corrupt"),
-        ("flipped", "engine.file_corrupt"),
-        ("part-00002-of-00003", "engine.not_first_part"),
+        ("text", "models.not_gguf"),
+        ("empty", "models.empty"),
+        ("cut", "models.truncated"),
+        ("cut_header", "models.damaged"),
+        ("flipped", "models.damaged"),
+        ("part-00002-of-00003", "models.part_missing"),
         ("missing", "models.not_found"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_cut_file_is_a_sentence(tmp_path: Path, demo_model: Path) -> None:
     cut.write_bytes(demo_model.read_bytes()[:200_000])
     with BlockingPlanner() as planner, pytest.raises(UserError) as caught:
         planner.plan(Ask(request_id=0, settings=EngineSettings(model_path=str(cut))))
-    assert caught.value.code == "planning.unreadable"
+    assert caught.value.code == "models.damaged"
 
 
 def test_a_file_that_crashes_the_planner_is_a_sentence(

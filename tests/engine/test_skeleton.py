@@ -10,9 +10,9 @@ import pytest
 
 from engine.llama.devices import Devices
 from engine.llama.dry_run import DryRun
-from engine.llama.header import read_header
 from engine.llama.skeleton import skeleton_of
 from engine.models.demo import demo_model_path
+from engine.planning.header import read_header
 from engine.settings import EngineSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kept in a memory file of Linux")
@@ -23,7 +23,7 @@ def test_it_has_the_header_without_the_words() -> None:
     assert skeleton is not None
     try:
         path = Path(skeleton.path)
-        whole, small = read_header([demo_model_path()]), read_header([path])
+        whole, small = read_header(demo_model_path()), read_header(path)
         assert small.tensors == whole.tensors
         same = {"path": "", "file_bytes": 0}
         assert msgspec.structs.replace(small.facts, **same) == msgspec.structs.replace(

@@ -16,8 +16,8 @@ import pytest
 
 from engine.errors import UserError
 from engine.llama.build_facts import build_facts
-from engine.llama.header import read_header
 from engine.planning.facts import DeviceFacts
+from engine.planning.header import read_header
 from engine.planning.rules import check
 from engine.settings import EngineSettings, GenerationSettings
 from engine.worker.client import new_request_id
@@ -55,7 +55,7 @@ def _cases(paths: dict[str, Path], addresses: tuple[str, ...]) -> Iterator[Engin
 
 
 def _refusals(settings: EngineSettings) -> list[str]:
-    header = read_header([Path(settings.model_path)])
+    header = read_header(Path(settings.model_path))
     devices = [
         DeviceFacts(name=f"RPC{n}", id=address, backend="RPC", kind="rpc")
         for n, address in enumerate(settings.devices)
