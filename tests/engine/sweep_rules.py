@@ -1,9 +1,15 @@
 """Sweeps KV pairs, split modes and flash attention over architectures, on two RPC devices.
 
-Run it as `python -m tests.engine.sweep_rules [--families 28] [--pairs all] [--out FILE]`. Each
-combination is loaded and decoded with in a process of its own, forked from one that has the
-library open; what happened is compared with what the rules said. It prints a JSON summary and
-answers 1 on any disagreement: a verdict other than no must run, and a no must be refused.
+Run it as `PYTHONPATH=. python tests/engine/sweep_rules.py [--families A,B] [--out FILE]`. A
+throw-away process, forked from one that has the library open, loads a model for one split mode and
+then tries its combinations: what the engine's own guard says of each, and whether a context can be
+made and decoded with. An abort ends the process; the next one goes on behind it. A combination
+that does not agree is tried once more in a process of its own.
+
+What happened is compared with what the rules said. It prints a JSON summary and answers 1 on any
+disagreement: a verdict other than no must pass the guard and run; with a no, the guard must refuse
+with the sentence of a rule, and llama.cpp itself must fail or abort. What the file of `--out` holds
+already is not tried again.
 """
 
 from __future__ import annotations
@@ -17,19 +23,21 @@ import os
 import signal
 import sys
 import tempfile
-import time
+import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TextIO, get_args
 
 from engine.errors import UserError
 from engine.llama.build_facts import build_facts
-from engine.llama.devices import Devices
-from engine.llama.header import Header, read_header
+from engine.llama.devices import Device, Devices
+from engine.llama.guard import refuse_what_fails
 from engine.llama.library import api
 from engine.llama.parameters import context_parameters, model_parameters
-from engine.planning.facts import DeviceFacts
+from engine.planning.facts import BuildFacts, DeviceFacts
+from engine.planning.header import Header, read_header
 from engine.planning.rules import check, worst
 from engine.remote.servers import start_server, stop_server
 from engine.settings import EngineSettings
@@ -52,19 +60,14 @@ FEW_PAIRS = (
 )
 _CASE_S = 60
 _PROMPT = 40
-_RUNS, _LOAD_REFUSED, _CONTEXT_REFUSED, _DECODE_FAILED = 0, 10, 11, 12
-_CHILD_FAILED = 20
-_OUTCOMES = {
-    _RUNS: "runs",
-    _LOAD_REFUSED: "refused",
-    _CONTEXT_REFUSED: "refused",
-    _DECODE_FAILED: "decode failed",
-}
+
+Case = tuple[str, str, str, tuple[str, str]]
+"""Family, split, flash attention, KV pair."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One combination: what the rules said and what happened."""
+    """One combination: what the rules said, what the engine's guard said, and what happened."""
 
     family: str
     split: str
@@ -73,13 +76,21 @@ class Outcome:
     type_v: str
     verdict: str
     codes: tuple[str, ...]
+    guard: str
     outcome: str
     last_line: str = ""
 
     @property
     def agrees(self) -> bool:
-        """A no is refused or would abort; everything else runs."""
-        return (self.outcome == "runs") == (self.verdict != "no")
+        """A no is refused by the guard and would fail; everything else passes it and runs."""
+        if self.verdict == "no":
+            return self.guard in self.codes and self.outcome != "runs"
+        return not self.guard and self.outcome == "runs"
+
+    @property
+    def case(self) -> Case:
+        """Which combination it is."""
+        return self.family, self.split, self.flash, (self.type_k, self.type_v)
 
 
 class Pair:
@@ -96,13 +107,51 @@ class Pair:
             self._servers.append(start_server("CPU", threads=1))
         return tuple(address for address, _ in self._servers)
 
-    def restart(self) -> None:
-        self.close()
-
     def close(self) -> None:
         servers, self._servers = self._servers, []
         for _, server in servers:
             stop_server(server)
+
+
+class Worker:
+    """A throw-away process that tries combinations of one model and split until one ends it."""
+
+    def __init__(self, cases: Sequence[Case], path: Path, devices: tuple[str, ...]) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed when the process has ended
+        reader, writer = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(reader)
+            os.dup2(self._log.fileno(), 2)
+            os.dup2(self._log.fileno(), 1)
+            # Nothing of the parent may run on in here, not even its clean-up of files.
+            try:
+                with os.fdopen(writer, "w", buffering=1) as sink:
+                    _try_all(cases, path, devices, sink)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        self._lines = os.fdopen(reader)
+
+    def line(self) -> str | None:
+        """The next line it tells; None when it has ended, also after a hang."""
+        patience = threading.Timer(_CASE_S, os.kill, (self._child, signal.SIGKILL))
+        patience.start()
+        line = self._lines.readline()
+        patience.cancel()
+        return line[:-1] if line.endswith("\n") else None
+
+    def end(self) -> tuple[str, str]:
+        """How it ended, and its last words."""
+        _, status = os.waitpid(self._child, 0)
+        self._lines.close()
+        with self._log as log:
+            log.seek(0)
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        wanted = [line for line in lines if "ASSERT" in line or "ABORT" in line]
+        code = os.waitstatus_to_exitcode(status)
+        words = " | ".join(line[:200] for line in (wanted or lines)[-4:])
+        return "aborted" if code < 0 else f"status {code}", words
 
 
 def families(folder: Path, only: Sequence[str] = ()) -> dict[str, Path]:
@@ -124,108 +173,141 @@ def combinations(
     pairs: Iterable[tuple[str, str]],
     splits: Sequence[str] = SPLITS,
     flash: Sequence[str] = FLASH,
-) -> Iterator[tuple[str, str, str, tuple[str, str]]]:
-    """Family, split, flash attention, KV pair."""
+) -> Iterator[Case]:
+    """Every combination, those of one model and split together."""
     return itertools.product(names, splits, flash, list(pairs))
 
 
-def tried(path: Path, header: Header, settings: EngineSettings, family: str, pair: Pair) -> Outcome:
-    """Load and decode in a process of its own, and compare with the rules."""
-    devices = tuple(
-        DeviceFacts(name=f"RPC{n}", id=address, backend="RPC", kind="rpc")
-        for n, address in enumerate(settings.devices)
+def settings_of(case: Case, path: Path, devices: tuple[str, ...]) -> EngineSettings:
+    """The settings of a combination; small, so that a context costs next to nothing."""
+    _, split, flash, (type_k, type_v) = case
+    return EngineSettings(
+        model_path=str(path),
+        devices=devices,
+        split_mode=split,  # type: ignore[arg-type]
+        flash_attn=flash,  # type: ignore[arg-type]
+        type_k=type_k,  # type: ignore[arg-type]
+        type_v=type_v,  # type: ignore[arg-type]
+        n_ctx=512,
+        n_batch=64,
+        n_ubatch=64,
     )
-    verdicts = check(settings, header.facts, build_facts(("CPU", "RPC")), devices)
-    code, last_line = _in_child(path, settings)
-    if code not in _OUTCOMES:
-        # What took the client down may have taken a server with it, or left it waiting.
-        pair.restart()
+
+
+def _try_all(cases: Sequence[Case], path: Path, devices: tuple[str, ...], sink: TextIO) -> None:
+    """Two lines a combination: what the guard says, then what happened."""
+    native = api()
+    chosen = Devices().chosen(devices)
+    model: int | None = None
+    for case in cases:
+        settings = settings_of(case, path, devices)
+        sink.write(_guarded(settings, chosen) + "\n")
+        if model is None:
+            parameters = model_parameters(settings, [device.handle for device in chosen])
+            model = native.llama_model_load_from_file(str(path).encode(), parameters.struct) or 0
+        sink.write((_decoded(model, settings) if model else "load refused") + "\n")
+
+
+def _guarded(settings: EngineSettings, devices: Sequence[Device]) -> str:
+    """Code of the sentence with which the engine refuses a load; empty when it would load."""
+    try:
+        refuse_what_fails(settings, devices)
+    except UserError as error:
+        return error.code
+    return ""
+
+
+def _decoded(model: int, settings: EngineSettings) -> str:
+    native = api()
+    parameters = context_parameters(settings, threads=1, threads_batch=1)
+    context = native.llama_init_from_model(model, parameters.struct)
+    if not context:
+        return "context refused"
+    try:
+        for length in (_PROMPT, 1, 1):
+            tokens = (ctypes.c_int32 * length)(*[(7 * i + length) % 100 for i in range(length)])
+            if native.llama_decode(context, native.llama_batch_get_one(tokens, length)):
+                return "decode failed"
+        native.llama_synchronize(context)
+        return "runs" if native.llama_get_logits(context) else "decode failed"
+    finally:
+        native.llama_free(context)
+
+
+def tried(cases: Sequence[Case], path: Path, header: Header, pair: Pair) -> Iterator[Outcome]:
+    """The outcomes of combinations of one model and split, in order."""
+    left = list(cases)
+    while left:
+        devices = pair.addresses()
+        worker = Worker(left, path, devices)
+        while left and (guard := worker.line()) is not None:
+            happened = worker.line()
+            if happened is None:
+                # It took the client down, and may have taken a server with it.
+                pair.close()
+                happened, words = worker.end()
+                yield judged(left.pop(0), path, header, devices, (guard, happened, words))
+                break
+            yield judged(left.pop(0), path, header, devices, (guard, happened, ""))
+        else:
+            happened, words = worker.end()
+            if left:
+                raise RuntimeError(f"{left[0]}: the worker ended between two cases: {words}")
+
+
+def judged(
+    case: Case, path: Path, header: Header, devices: tuple[str, ...], found: tuple[str, str, str]
+) -> Outcome:
+    """What was found (guard, outcome, last words) beside what the rules say."""
+    facts = [
+        DeviceFacts(name=f"RPC{n}", id=address, backend="RPC", kind="rpc")
+        for n, address in enumerate(devices)
+    ]
+    verdicts = check(settings_of(case, path, devices), header.facts, _build(), facts)
+    family, split, flash, (type_k, type_v) = case
+    guard, happened, words = found
     return Outcome(
         family=family,
-        split=settings.split_mode,
-        flash=settings.flash_attn,
-        type_k=settings.type_k,
-        type_v=settings.type_v,
+        split=split,
+        flash=flash,
+        type_k=type_k,
+        type_v=type_v,
         verdict=worst(verdicts),
         codes=tuple(verdict.code for verdict in verdicts if verdict.severity == "no"),
-        outcome=_OUTCOMES.get(code, "aborted" if code < 0 else f"status {code}"),
-        last_line=last_line,
+        guard=guard,
+        outcome=happened,
+        last_line=words,
     )
 
 
-def _in_child(path: Path, settings: EngineSettings) -> tuple[int, str]:
-    with tempfile.TemporaryFile() as log:
-        child = os.fork()
-        if child == 0:
-            os.dup2(log.fileno(), 2)
-            os.dup2(log.fileno(), 1)
-            # Nothing of the parent may run on in here, not even its clean-up of files.
-            code = _CHILD_FAILED
-            try:
-                code = _load_and_decode(path, settings)
-            except UserError as error:
-                os.write(2, f"E {error.code}: {error.problem.detail}\n".encode())
-            finally:
-                os._exit(code)
-        deadline_s = time.monotonic() + _CASE_S
-        while time.monotonic() < deadline_s:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                break
-            time.sleep(0.002)
-        else:
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        log.seek(0)
-        lines = log.read().decode("utf-8", "replace").splitlines()
-    wanted = [line for line in lines if line[:2] == "E " or "ASSERT" in line or "ABORT" in line]
-    return code, " | ".join(line[:200] for line in (wanted or lines)[-4:]) if code else ""
+@cache
+def _build() -> BuildFacts:
+    return build_facts(("CPU", "RPC"))
 
 
-def _load_and_decode(path: Path, settings: EngineSettings) -> int:
-    native = api()
-    handles = [device.handle for device in Devices().chosen(settings.devices)]
-    parameters = model_parameters(settings, handles)
-    model = native.llama_model_load_from_file(str(path).encode(), parameters.struct)
-    if not model:
-        return _LOAD_REFUSED
-    context = native.llama_init_from_model(
-        model, context_parameters(settings, threads=1, threads_batch=1).struct
-    )
-    if not context:
-        return _CONTEXT_REFUSED
-    for length in (_PROMPT, 1, 1):
-        tokens = (ctypes.c_int32 * length)(*[(7 * i + length) % 100 for i in range(length)])
-        if native.llama_decode(context, native.llama_batch_get_one(tokens, length)):
-            return _DECODE_FAILED
-    native.llama_synchronize(context)
-    return _RUNS if native.llama_get_logits(context) else _DECODE_FAILED
-
-
-def swept(
-    cases: Iterable[tuple[str, str, str, tuple[str, str]]], paths: dict[str, Path]
-) -> Iterator[Outcome]:
-    """Every case, one after another."""
+def swept(cases: Iterable[Case], paths: dict[str, Path]) -> Iterator[Outcome]:
+    """Every case; one that does not agree is tried again alone, and that is what counts."""
     api()
-    headers = {name: read_header([path]) for name, path in paths.items()}
     pair = Pair()
     try:
-        for family, split, flash, (type_k, type_v) in cases:
-            settings = EngineSettings(
-                model_path=str(paths[family]),
-                devices=pair.addresses(),
-                split_mode=split,  # type: ignore[arg-type]
-                flash_attn=flash,  # type: ignore[arg-type]
-                type_k=type_k,  # type: ignore[arg-type]
-                type_v=type_v,  # type: ignore[arg-type]
-                n_ctx=512,
-                n_batch=64,
-                n_ubatch=64,
-            )
-            yield tried(paths[family], headers[family], settings, family, pair)
+        for (family, _), group in itertools.groupby(cases, key=lambda case: case[:2]):
+            header = read_header(paths[family])
+            for outcome in tried(list(group), paths[family], header, pair):
+                if outcome.agrees:
+                    yield outcome
+                else:
+                    alone = Pair()
+                    yield from tried([outcome.case], paths[family], header, alone)
+                    alone.close()
     finally:
         pair.close()
+
+
+def _earlier(path: Path) -> list[Outcome]:
+    if not path.exists():
+        return []
+    stored = [json.loads(line) for line in path.read_text().splitlines()]
+    return [Outcome(**{**row, "codes": tuple(row["codes"])}) for row in stored]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -236,23 +318,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="write every outcome as JSON lines")
     options = parser.parse_args(arguments)
     pairs = FEW_PAIRS if options.pairs == "few" else tuple(itertools.product(KV_TYPES, KV_TYPES))
-    counts: Counter[str] = Counter()
-    odd: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as folder:
-        only = [name for name in options.families.split(",") if name]
-        paths = families(Path(folder), only)
-        sink = options.out.open("w") if options.out else None
-        for outcome in swept(combinations(paths, pairs), paths):
-            counts[f"{outcome.verdict} / {outcome.outcome}"] += 1
-            if not outcome.agrees:
-                odd.append(outcome)
-            if sink:
-                sink.write(json.dumps(asdict(outcome)) + "\n")
-                sink.flush()
-        if sink:
-            sink.close()
+    outcomes = _earlier(options.out) if options.out else []
+    done = {outcome.case for outcome in outcomes}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        (options.out or Path(os.devnull)).open("a") as sink,
+    ):
+        paths = families(Path(folder), [name for name in options.families.split(",") if name])
+        cases = (case for case in combinations(paths, pairs) if case not in done)
+        for outcome in swept(cases, paths):
+            outcomes.append(outcome)
+            sink.write(json.dumps(asdict(outcome)) + "\n")
+            sink.flush()
+    odd = [outcome for outcome in outcomes if not outcome.agrees]
+    counts = Counter(f"{one.verdict} / {one.outcome}" for one in outcomes)
     summary = {
-        "tried": sum(counts.values()),
+        "tried": len(outcomes),
         "outcomes": dict(counts),
         "disagreements": [asdict(outcome) for outcome in odd[:50]],
         "disagreement_count": len(odd),
