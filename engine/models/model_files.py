@@ -75,8 +75,9 @@ def parts_of(path: Path) -> tuple[Path, ...]:
 def truncated(path: Path | str, missing_bytes: int) -> Problem:
     """The sentence for a file that was cut off."""
     missing_mib = max(1, missing_bytes // 1024**2)
-    params = {"path": str(path), "missing": f"{missing_mib:,}"}
-    return Problem(code="models.truncated", params=params)
+    return Problem(
+        code="models.truncated", params={"path": str(path), "missing": f"{missing_mib:,}"}
+    )
 
 
 def _other_kind(path: Path, head: bytes) -> UserError:

@@ -60,9 +60,12 @@ def test_the_plan_is_what_a_load_from_the_first_part_takes(
     run.close()
     engine = Engine()
     sizes = []
-    outcome = engine.load(
-        settings, progress=lambda _p, _f, total: bool(sizes.append(total)) or True
-    )
+
+    def progress(_phase: str, _fraction: float, total_bytes: int) -> bool:
+        sizes.append(total_bytes)
+        return True
+
+    outcome = engine.load(settings, progress=progress)
     assert set(sizes) == {run.header.facts.file_bytes}
     live = outcome.context.memory
     for part in ("weights_bytes", "kv_bytes", "compute_bytes"):
