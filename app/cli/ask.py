@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
-from app.documents.passages import PassageFinder, passage_budget, passages_record, passages_text
+from app.cli.ask_passages import PassageSearch, dropped, passages_json
+from app.documents.passages import passage_budget, passages_record, passages_text
 from engine.documents.citations import CitationChecker
 from engine.documents.prompt import citation_names
 from engine.documents.reader import DocumentReader
 from engine.models.demo import resolve_model
-from engine.settings import EngineSettings, GenerationSettings, validated
+from engine.settings import AppSettings, EngineSettings, GenerationSettings, validated
 from engine.settings.options import add_options as add_setting_options
 from engine.settings.options import settings_from
 from engine.worker.protocol import (
@@ -34,7 +35,14 @@ if TYPE_CHECKING:
 
     from app.chat.prompting import Mode
     from app.documents.passages import GivenPassages
+    from engine.errors import Problem
     from engine.worker.protocol import Event
+
+
+_OF_THE_WINDOW = frozenset(AppSettings.__struct_fields__) - {
+    "embedding_model",
+    "passages_per_question",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--log", action="store_true", help="Show the engine's log.")
+    add_setting_options(parser, AppSettings, leave_out=_OF_THE_WINDOW)
     add_setting_options(parser, EngineSettings, leave_out=frozenset({"model_path"}))
     add_setting_options(parser, GenerationSettings)
 
@@ -68,16 +77,24 @@ def run(options: argparse.Namespace) -> int:
     parts = _read(options.doc, options.pages, options.mode)
     terminal = _Terminal(quiet=options.json)
     log = (lambda line: print(line, file=sys.stderr)) if options.log else (lambda _line: None)
+    search = PassageSearch(
+        settings_from(options, AppSettings()),
+        on_progress=terminal.show_embedding,
+        on_problem=terminal.note,
+    )
     with BlockingWorker(on_log=log) as worker:
         loaded = worker.load(engine, terminal.show)
-        given = _passages(worker, question, parts, generation)
+        given: tuple[GivenPassages, ...] = ()
+        if any(part.mode == "passages" for part in parts):
+            without = worker.measure(_prompt(question, parts), generation)
+            given = search.find(question, parts, passage_budget(without, generation), worker)
         prompt = _prompt(question, parts, given)
         measured = worker.measure(prompt, generation)
         finished = worker.generate(prompt, generation, terminal.show)
     if options.json:
-        answer = _as_json(terminal, loaded, measured, finished)
+        answer = _as_json(terminal, loaded, measured, finished, search.problems)
         answer |= {"citations": _citations(terminal.text, parts)}
-        answer |= {"passages": _passages_json(given), "dropped": _dropped(given)}
+        answer |= {"passages": passages_json(given), "dropped": dropped(given)}
         print(json.dumps(answer, ensure_ascii=False))
     else:
         terminal.close(loaded, finished)
@@ -104,25 +121,6 @@ def _prompt(
     )
 
 
-def _passages(
-    worker: BlockingWorker,
-    question: str,
-    parts: Sequence[PromptPart],
-    generation: GenerationSettings,
-) -> tuple[GivenPassages, ...]:
-    """What of the documents goes with the question, when they are not sent whole."""
-    if not any(part.mode == "passages" for part in parts):
-        return ()
-    without = worker.measure(_prompt(question, parts), generation)
-    finder = PassageFinder()
-    try:
-        return finder.find(
-            question, parts, budget_tokens=passage_budget(without, generation), engine=worker
-        )
-    finally:
-        finder.close()
-
-
 def _citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, object]]:
     names = citation_names([part.document.name for part in parts])
     documents = dict(zip(names, (part.document for part in parts), strict=True))
@@ -137,31 +135,6 @@ def _citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, objec
             "found_on": list(each.found_on),
         }
         for each in checker.check(answer)
-    ]
-
-
-def _passages_json(given: Sequence[GivenPassages]) -> list[dict[str, object]]:
-    return [
-        {
-            "document": each.name,
-            "page": passage.page_number,
-            "text": passage.text,
-            "tokens": passage.tokens,
-            "score": passage.score,
-            "rank_by_words": passage.rank_by_words,
-            "rank_by_meaning": passage.rank_by_meaning,
-        }
-        for each in given
-        for passage in each.passages
-    ]
-
-
-def _dropped(given: Sequence[GivenPassages]) -> list[dict[str, object]]:
-    """What was found and did not fit. Whole documents are never cut: they fit or are refused."""
-    return [
-        {"document": each.name, "kind": "passages", "count": each.left_out}
-        for each in given
-        if each.left_out
     ]
 
 
@@ -190,6 +163,17 @@ class _Terminal:
                 if not self._quiet:
                     print(event.text, end="", flush=True)
 
+    def show_embedding(self, done: int, total: int) -> bool:
+        """Tell how much of a document is embedded; it always goes on."""
+        self._say(f"embedding {done:,} of {total:,} passages")
+        return True
+
+    def note(self, problem: Problem) -> None:
+        """Say what is not as it should be, though there will be an answer."""
+        if not self._quiet:
+            self._say("")
+            print(problem.message, problem.fix, file=sys.stderr)
+
     def _say(self, text: str) -> None:
         if self._progress:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
@@ -211,9 +195,14 @@ class _Terminal:
 
 
 def _as_json(
-    terminal: _Terminal, loaded: Loaded, measured: Measured, finished: Finished
+    terminal: _Terminal,
+    loaded: Loaded,
+    measured: Measured,
+    finished: Finished,
+    problems: Sequence[Problem],
 ) -> dict[str, object]:
     usage = finished.usage
+    notices = (*problems, *loaded.notices, *finished.notices)
     return {
         "text": terminal.text,
         "thinking": terminal.thinking,
@@ -236,5 +225,5 @@ def _as_json(
             {"kind": s.kind, "label": s.label, "tokens": s.tokens, "cached": s.cached}
             for s in measured.segments
         ],
-        "notices": [notice.as_json() for notice in (*loaded.notices, *finished.notices)],
+        "notices": [notice.as_json() for notice in notices],
     }

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import threading
+import sqlite3
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from app.documents.passage_index import PassageIndex
 from app.store.rows import Record
 from engine.documents.pages import chosen_pages
 from engine.documents.prompt import citation_names, page_marker
-from engine.documents.retrieval.index import DocumentIndex
-from engine.documents.retrieval.passages import Passage, Retriever, passages_block
-from engine.paths import cache_dir
+from engine.documents.retrieval.passages import (
+    Candidate,
+    Found,
+    Passage,
+    Retriever,
+    passages_block,
+)
+from engine.errors import Problem, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from app.chat.prompting import PromptPart
     from engine.documents.model import Document, Page
+    from engine.documents.retrieval.index import DocumentIndex
+    from engine.embedding.client import EmbeddingClient
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Measured, Prompt
 
@@ -27,6 +35,7 @@ _RESERVE_SHARE = 4
 """Where replies have no limit, a quarter of the context is kept free for one."""
 _FRAME_TOKENS = 32
 """What encloses the passages, and what joining texts may add."""
+_KINDS = ("app.passages_given", "app.no_passages", "app.passages_do_not_fit")
 
 
 class Engine(Protocol):
@@ -40,41 +49,78 @@ class Engine(Protocol):
 
 
 class GivenPassages(msgspec.Struct, frozen=True, kw_only=True):
-    """The passages of one document that go with a question.
+    """The passages of one document that go with a question. Fields are only ever added.
 
     Attributes:
         document_id: The document.
         name: Its file name.
-        passages: Best first.
+        passages: What is sent, best first, neighbours joined.
         tokens: What they take in the prompt.
-        out_of: How many passages the document has.
-        left_out: How many more were found and did not fit.
+        out_of: How many passages the document has, before any are joined.
+        left_out: How many of the best did not fit.
+        candidates: All that was found of this document, best first.
+        budget_tokens: What all passages together might take.
+        embedding_model: What searched by meaning; empty where only words were searched.
+        by_words_alone: Why that was so although a model is configured.
     """
 
-    document_id: str
-    name: str
-    passages: tuple[Passage, ...]
-    tokens: int
-    out_of: int
+    document_id: str = ""
+    name: str = ""
+    passages: tuple[Passage, ...] = ()
+    tokens: int = 0
+    out_of: int = 0
     left_out: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    budget_tokens: int = 0
+    embedding_model: str = ""
+    by_words_alone: Problem | None = None
+
+    @property
+    def count(self) -> int:
+        """How many of the document's passages are sent, before any are joined."""
+        return sum(passage.chunks for passage in self.passages)
 
 
 class _Searched(NamedTuple):
-    """A document as it is indexed: the chosen pages of one are a text of their own."""
+    """A document that is searched: under which name it is cited, and which of its pages count."""
 
-    part: PromptPart
     name: str
     document: Document
+    pages: tuple[Page, ...]
 
 
 class PassageFinder:
-    """Owns the search index, one file for the whole library. Thread-safe; calls take their time."""
+    """Owns the search index, one file for the whole library. Thread-safe; calls take their time.
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Use the index at `path`; by default the one in the cache folder, made when needed."""
-        self._path = path
-        self._lock = threading.Lock()
-        self._index: DocumentIndex | None = None
+    Attributes:
+        embedder: What embeds questions and passages; None to search by words alone.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        on_problem: Callable[[Problem], None] | None = None,
+        embedder: EmbeddingClient | None = None,
+    ) -> None:
+        """Use the index at `path`; by default the one in the cache folder, made when needed.
+
+        Args:
+            path: The index.
+            on_problem: Told when the index had to be made anew.
+            embedder: The embedding model.
+        """
+        self._index = PassageIndex(path, on_problem or (lambda _problem: None))
+        self.embedder = embedder
+
+    def prepare(self, document: Document, progress: Callable[[int, int], bool]) -> bool:
+        """Embed what of a document is not embedded yet; False when `progress` stopped it.
+
+        Raises:
+            UserError: The embedding model crashed.
+        """
+        embedder = self.embedder
+        return self._index.use(lambda index: Retriever(index, embedder).prepare(document, progress))
 
     def find(
         self,
@@ -83,6 +129,7 @@ class PassageFinder:
         *,
         budget_tokens: int,
         engine: Engine,
+        limit: int = 8,
     ) -> tuple[GivenPassages, ...]:
         """The passages that answer to a question, document by document, within a budget.
 
@@ -91,48 +138,65 @@ class PassageFinder:
             parts: All documents of the chat, also those that are sent whole.
             budget_tokens: What all passages together may take.
             engine: Counts tokens.
+            limit: How many passages to send at most.
         """
-        searched = {one.document.id: one for one in _searched(parts)}
-        with self._lock:
-            index = self._opened()
-            sizes = {key: index.add(one.document) for key, one in searched.items()}
-            found = Retriever(index).find(
-                question,
-                [key for key, size in sizes.items() if size],
-                budget_tokens=budget_tokens - _FRAME_TOKENS,
-                count_tokens=lambda text: engine.count((text,))[0],
-            )
-        given = []
-        for key, one in searched.items():
-            mine = [passage for passage in found.passages if passage.document_id == key]
-            passages = tuple(
-                msgspec.structs.replace(passage, document_id=one.part.document.id)
-                for passage in mine
-            )
-            block = laid_out([(one.name, one.document.pages, passages)])
-            given.append(
-                GivenPassages(
-                    document_id=one.part.document.id,
-                    name=one.document.name,
-                    passages=passages,
-                    tokens=engine.count((block,))[0] if block else 0,
-                    out_of=sizes[key],
-                    left_out=found.left_out if len(searched) == 1 else 0,
+        searched = _searched(parts)
+        if not searched:
+            return ()
+
+        def search(index: DocumentIndex) -> tuple[GivenPassages, ...]:
+            for one in searched:
+                index.add(one.document)
+            embedder, problem = self._ready(index, searched)
+            pages = {one.document.id: [page.number for page in one.pages] for one in searched}
+
+            def found_with(embedder: EmbeddingClient | None) -> Found:
+                return Retriever(index, embedder).find(
+                    question,
+                    list(pages),
+                    budget_tokens=budget_tokens - _FRAME_TOKENS,
+                    count_tokens=engine.count,
+                    limit=limit,
+                    pages=pages,
                 )
+
+            try:
+                found = found_with(embedder)
+            except UserError as error:
+                if embedder is None or not error.code.startswith("embedding."):
+                    raise
+                embedder, problem = None, error.problem
+                found = found_with(None)
+            how = GivenPassages(
+                budget_tokens=max(0, budget_tokens),
+                embedding_model=embedder.name if embedder else "",
+                by_words_alone=problem,
             )
-        return tuple(given)
+            sizes = {key: index.count(key, pages) for key in pages}
+            return tuple(_given(one, found, sizes, engine, how) for one in searched)
+
+        return self._index.use(search)
 
     def close(self) -> None:
         """Close the index."""
-        with self._lock:
-            if self._index is not None:
-                self._index.close()
-                self._index = None
+        self._index.close()
 
-    def _opened(self) -> DocumentIndex:
-        if self._index is None:
-            self._index = DocumentIndex(self._path or cache_dir() / "passages.sqlite3")
-        return self._index
+    def _ready(
+        self, index: DocumentIndex, searched: Sequence[_Searched]
+    ) -> tuple[EmbeddingClient | None, Problem | None]:
+        """What may search by meaning: nothing, unless all documents are embedded whole."""
+        embedder = self.embedder
+        if embedder is None:
+            return None, None
+        for one in searched:
+            total = index.count(one.document.id)
+            done = index.embedded(one.document.id, embedder.model_id)
+            if done < total:
+                waits = UserError(
+                    "embedding.not_yet", name=one.document.name, done=done, total=total
+                )
+                return None, waits.problem
+        return embedder, None
 
 
 def passage_budget(measured: Measured, generation: GenerationSettings) -> int:
@@ -144,10 +208,10 @@ def passage_budget(measured: Measured, generation: GenerationSettings) -> int:
 
 def passages_text(parts: Sequence[PromptPart], given: Iterable[GivenPassages]) -> str:
     """Passages as they are sent; those of a document that is not given so any more are not."""
-    by_id = {one.part.document.id: one for one in _searched(parts)}
+    by_id = {one.document.id: one for one in _searched(parts)}
     return laid_out(
         [
-            (by_id[each.document_id].name, by_id[each.document_id].document.pages, each.passages)
+            (by_id[each.document_id].name, by_id[each.document_id].pages, each.passages)
             for each in given
             if each.document_id in by_id
         ]
@@ -170,28 +234,18 @@ def laid_out(groups: Sequence[tuple[str, Sequence[Page], Sequence[Passage]]]) ->
 
 def passages_record(given: GivenPassages, pages: Sequence[Page] = ()) -> Record:
     """What is noted at the question: which passages went with it, or that none did."""
-    data = {
-        "name": given.name,
-        "document_id": given.document_id,
-        "count": len(given.passages) or given.left_out,
-        "out_of": given.out_of,
-        "tokens": given.tokens,
-        "left_out": given.left_out,
-        "passages": msgspec.to_builtins(given.passages),
-        "text": described(given, pages),
-    }
     kind = "app.passages_given" if given.passages else "app.no_passages"
     if given.left_out and not given.passages:
         kind = "app.passages_do_not_fit"
+    data = msgspec.to_builtins(given)
+    data |= {"count": given.count or given.left_out, "text": described(given, pages)}
     return Record(kind=kind, data=data)
 
 
 def given_by(records: Iterable[Record]) -> tuple[GivenPassages, ...]:
     """The passages that were noted at a question."""
     return tuple(
-        msgspec.convert(record.data, GivenPassages)
-        for record in records
-        if "document_id" in record.data
+        msgspec.convert(record.data, GivenPassages) for record in records if record.kind in _KINDS
     )
 
 
@@ -217,21 +271,42 @@ def described(given: GivenPassages, pages: Sequence[Page]) -> str:
 def _searched(parts: Sequence[PromptPart]) -> list[_Searched]:
     names = citation_names([part.document.name for part in parts])
     return [
-        _Searched(part, name, _as_indexed(part))
+        _Searched(name, part.document, chosen_pages(part.document, part.selection))
         for name, part in zip(names, parts, strict=True)
         if part.mode == "passages"
     ]
 
 
-def _as_indexed(part: PromptPart) -> Document:
-    if not part.selection.strip():
-        return part.document
-    pages = chosen_pages(part.document, part.selection)
-    numbers = ",".join(str(page.number) for page in pages)
-    kept = {page.number for page in pages}
+def _given(
+    one: _Searched,
+    found: Found,
+    sizes: Mapping[str, int],
+    engine: Engine,
+    how: GivenPassages,
+) -> GivenPassages:
+    """What of all that was found is of one document."""
+    document_id = one.document.id
+    passages = tuple(each for each in found.passages if each.document_id == document_id)
+    candidates = tuple(each for each in found.candidates if each.document_id == document_id)
+    _check(one, passages)
+    block = laid_out([(one.name, one.pages, passages)])
     return msgspec.structs.replace(
-        part.document,
-        id=f"{part.document.id}:{numbers}",
-        pages=pages,
-        outline=tuple(entry for entry in part.document.outline if entry.page_number in kept),
+        how,
+        document_id=document_id,
+        name=one.document.name,
+        passages=passages,
+        candidates=candidates,
+        tokens=engine.count((block,))[0] if block else 0,
+        out_of=sizes[document_id],
+        left_out=sum(each.left_out == "budget" for each in candidates),
     )
+
+
+def _check(one: _Searched, passages: Iterable[Passage]) -> None:
+    """The index must hold what stands on the page: a wrong citation is worse than a new index."""
+    texts = {page.number: page.text for page in one.pages}
+    for passage in passages:
+        if texts.get(passage.page_number, "")[passage.start : passage.end] != passage.text:
+            error = sqlite3.DatabaseError("a passage is not what stands on its page")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error

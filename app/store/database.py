@@ -40,7 +40,7 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, tuple[Problem, ...]]:
     except sqlite3.Error as error:
         if not is_damage(error):
             raise sentence_for(error, path) or error from error
-        moved = _move_aside(path)
+        moved = move_aside(path)
         problem = Problem(
             code="stores.damaged", params={"path": str(moved)}, detail=f"{path}: {error}"
         )
@@ -53,6 +53,19 @@ def suspect(path: Path) -> None:
     """Note that damage was met, so that the next opening checks the file however large it is."""
     with contextlib.suppress(OSError):
         _mark_of(path).touch()
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a database with its side files; where it is now. No file is ever overwritten."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (f"{path.stem}.damaged-{stamp}.{number}{path.suffix}" for number in itertools.count(1))
+    moved = next(free for free in map(path.with_name, names) if not free.exists())
+    for side in _SIDE_FILES:
+        source = path.with_name(path.name + side)
+        if source.exists():
+            source.rename(moved.with_name(moved.name + side))
+    _mark_of(path).unlink(missing_ok=True)
+    return moved
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -98,18 +111,6 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     with contextlib.closing(sqlite3.connect(path.with_suffix(f".v{version}.backup"))) as copy:
         connection.backup(copy)
-
-
-def _move_aside(path: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = (f"{path.stem}.damaged-{stamp}.{number}{path.suffix}" for number in itertools.count(1))
-    moved = next(free for free in map(path.with_name, names) if not free.exists())
-    for side in _SIDE_FILES:
-        source = path.with_name(path.name + side)
-        if source.exists():
-            source.rename(moved.with_name(moved.name + side))
-    _mark_of(path).unlink(missing_ok=True)
-    return moved
 
 
 def _mark_of(path: Path) -> Path:

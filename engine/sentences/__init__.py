@@ -20,6 +20,7 @@ _TABLES = (
     "models",
     "settings",
     "documents",
+    "embedding",
     "planning",
     "telemetry",
     "stores",

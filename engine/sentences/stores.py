@@ -61,4 +61,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The stored settings were written by a newer Leadline.",
         "What this version knows is used. A copy of the file was kept as {path}.",
     ),
+    "stores.passages_damaged": (
+        "The search index of the documents was damaged, so it is made anew.",
+        "The damaged file was kept as {path}; it may be deleted. No chat and no document is lost.",
+    ),
+    "stores.passages_in_memory": (
+        "The search index of the documents cannot be kept in {path}.",
+        "It is made anew each time until the disk has room there and Leadline may write to it.",
+    ),
 }

@@ -63,3 +63,24 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             step=500,
         ),
     ] = 2500
+    embedding_model: Annotated[
+        str,
+        about(
+            "Embedding model",
+            "A GGUF embedding model. With it passages are found by their meaning as well as by "
+            "their words. It runs on the CPU beside the chat model.",
+            group=Group.DOCUMENTS,
+            form=Form.FILE,
+        ),
+    ] = ""
+    passages_per_question: Annotated[
+        int,
+        about(
+            "Passages",
+            "How many passages of a long document go with a question at most.",
+            group=Group.DOCUMENTS,
+            unit="per question",
+            ge=1,
+            le=64,
+        ),
+    ] = 8

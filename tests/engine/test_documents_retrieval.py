@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,8 @@ def document(*texts: str, name: str = "d", outline: Sequence[tuple[str, int]] = 
     )
 
 
-def words(text: str) -> int:
-    return len(text.split())
+def words(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
 
 
 class LetterEmbedder:
@@ -54,7 +55,7 @@ class LetterEmbedder:
 
     model_id = "letters"
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], _role: str = "passage") -> NDArray[np.float32]:
         rows = np.zeros((len(texts), 26 * 26), np.float32)
         for row, text in zip(rows, texts, strict=True):
             letters = re.sub("[^a-z]", "", text.lower())
@@ -167,8 +168,15 @@ def test_meaning_finds_what_words_do_not(index: DocumentIndex) -> None:
     texts = ["The harbourmaster's telephone", "A recipe for bread", "Tide tables of the sound"]
     retriever = Retriever(index, LetterEmbedder())
     seen: list[tuple[int, int]] = []
-    retriever.prepare(document(*texts), lambda done, total: seen.append((done, total)))
-    assert seen == [(3, 3)]
+
+    def told(done: int, total: int, *, go_on: bool) -> bool:
+        seen.append((done, total))
+        return go_on
+
+    assert not retriever.prepare(document(*texts), partial(told, go_on=False))
+    assert index.embedded("d", "letters") == 0
+    assert retriever.prepare(document(*texts), partial(told, go_on=True))
+    assert seen == [(0, 3), (0, 3), (3, 3)]
     found = retriever.find(
         "harbormasters telefon", ["d"], budget_tokens=500, count_tokens=words, limit=1
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Page
 
+CHUNKING_VERSION = 1
+"""Counts up when pages are cut in another way: what was stored of chunks is made anew then."""
 CHUNK_CHARS = 600
 _MIN_CHARS = 200
 # Where a chunk may end, the best places first: a blank line, a line's end after a full stop, a

@@ -1,32 +1,38 @@
 """The search index: chunks of documents in SQLite with FTS5, and their vectors beside them.
 
 One file serves the whole library. A document is indexed once, by its content hash; vectors are kept
-per embedding model.
+per embedding model. Chunks of a document have neighbouring ids in the order of its pages, so that
+some of its pages are a few ranges of ids.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
 
-from engine.documents.retrieval.chunks import Chunk, chunk_page
+from engine.documents.retrieval.chunks import CHUNKING_VERSION, Chunk, chunk_page
+from engine.documents.retrieval.ranges import Inside, few
+from engine.documents.retrieval.vectors import VectorCache
 from engine.documents.retrieval.words import match_expression, searchable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from engine.documents.model import Document
+    from engine.documents.retrieval.ranges import Range
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS indexed (
     document_id TEXT PRIMARY KEY,
+    characters INTEGER NOT NULL,
     first_id INTEGER NOT NULL,
     last_id INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -50,7 +56,10 @@ CREATE TABLE IF NOT EXISTS vector (
 """
 # A word in the heading says more about a chunk than one in its text.
 _HEADING_WEIGHT = 2.0
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
+_VERSION = _LAYOUT_VERSION * 1000 + CHUNKING_VERSION
+
+Pages: TypeAlias = "Mapping[str, Sequence[int]]"
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,33 +71,57 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentIndex:
-    """Owns the connection. Thread-safe: calls wait for one another. Close when done."""
+    """Owns the connection. Thread-safe: calls wait for one another. Close when done.
+
+    Wherever it is asked about documents, `pages` may name the pages that count, by document; a
+    document that it does not name counts with all of them.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the index at `path`, or one in memory."""
+        """Open the index at `path`, or one in memory.
+
+        Raises:
+            sqlite3.Error: The file is damaged, or cannot be used.
+        """
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(str(path or ":memory:"), check_same_thread=False)
+        self._db = sqlite3.connect(
+            str(path or ":memory:"), isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+        self._vectors = VectorCache()
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, _LAYOUT_VERSION):
+        # After a power cut the newest entries may be gone; they are made again.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, _VERSION):
             # Everything here can be made again from the documents.
             for table in ("indexed", "chunk", "chunk_words", "vector"):
                 self._db.execute(f"DROP TABLE IF EXISTS {table}")
         self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_LAYOUT_VERSION}")
-        self._vectors: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
+    # ---- documents
+
     def add(self, document: Document) -> int:
         """Index a document unless it is already; return how many chunks it has."""
-        with self._lock, self._db:
-            sql = "SELECT first_id, last_id FROM indexed WHERE document_id = ?"
+        characters = sum(len(page.text) for page in document.pages)
+        with self._writing():
+            sql = "SELECT characters, first_id, last_id FROM indexed WHERE document_id = ?"
             known = self._db.execute(sql, (document.id,)).fetchone()
-            if known:
-                return int(known[1] - known[0] + 1)
+            if known and known[0] == characters:
+                return int(known[2] - known[1] + 1)
+            # Its text was read in another way before.
+            self._forget(document.id)
             first = self._db.execute("SELECT coalesce(max(last_id), 0) FROM indexed").fetchone()[0]
             titles = _titles_by_page(document)
             chunk_id = first
@@ -97,38 +130,50 @@ class DocumentIndex:
                     chunk_id += 1
                     self._insert(chunk_id, chunk, titles[page.number])
             self._db.execute(
-                "INSERT INTO indexed VALUES (?, ?, ?)", (document.id, first + 1, chunk_id)
+                "INSERT INTO indexed VALUES (?, ?, ?, ?)",
+                (document.id, characters, first + 1, chunk_id),
             )
             return int(chunk_id - first)
 
     def remove(self, document_id: str) -> None:
         """Forget a document."""
-        with self._lock, self._db:
-            for bounds in self._ranges([document_id]):
-                self._db.execute("DELETE FROM chunk_words WHERE rowid BETWEEN ? AND ?", bounds)
-                self._db.execute("DELETE FROM vector WHERE chunk_id BETWEEN ? AND ?", bounds)
-                self._db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", bounds)
-            self._db.execute("DELETE FROM indexed WHERE document_id = ?", (document_id,))
-            self._vectors.clear()
+        with self._writing():
+            self._forget(document_id)
+
+    def count(self, document_id: str, pages: Pages | None = None) -> int:
+        """How many chunks there are of a document."""
+        with self._lock:
+            return sum(last - first + 1 for first, last in self._ranges([document_id], pages))
+
+    # ---- searching
 
     def search_words(
-        self, question: str, document_ids: Sequence[str], limit: int = 50
+        self,
+        question: str,
+        document_ids: Sequence[str],
+        limit: int = 50,
+        *,
+        pages: Pages | None = None,
     ) -> list[Hit]:
         """The chunks of these documents that share words with the question, best first (BM25)."""
         expression = match_expression(question)
         with self._lock:
-            ranges = self._ranges(document_ids)
+            ranges = self._ranges(document_ids, pages)
             if not expression or not ranges:
                 return []
-            # Chunks of a document have neighbouring ids, so no other table needs to be asked.
-            within = " OR ".join("rowid BETWEEN ? AND ?" for _ in ranges)
+            asked = few(ranges)
+            within = " OR ".join("rowid BETWEEN ? AND ?" for _ in asked)
             sql = (
                 "SELECT rowid, rank FROM chunk_words WHERE chunk_words MATCH ?"
                 f" AND rank MATCH 'bm25({_HEADING_WEIGHT}, 1.0)' AND ({within})"
                 " ORDER BY rank LIMIT ?"
             )
-            bounds = [bound for pair in ranges for bound in pair]
-            rows = self._db.execute(sql, (expression, *bounds, limit)).fetchall()
+            bounds = [bound for pair in asked for bound in pair]
+            most = limit if asked == ranges else -1
+            rows = self._db.execute(sql, (expression, *bounds, most)).fetchall()
+        if asked != ranges:
+            inside = Inside(ranges)
+            rows = [row for row in rows if row[0] in inside][:limit]
         return [
             Hit(chunk_id=chunk_id, score=-cost, rank=rank)
             for rank, (chunk_id, cost) in enumerate(rows, start=1)
@@ -140,34 +185,39 @@ class DocumentIndex:
         model_id: str,
         document_ids: Sequence[str],
         limit: int = 50,
+        *,
+        pages: Pages | None = None,
     ) -> list[Hit]:
         """The chunks of these documents whose vectors point most nearly where `vector` does.
 
         Args:
             vector: The question's embedding, of the model's width.
             model_id: The embedding model that made it.
-            document_ids: Where to look.
+            document_ids: Where to look; a document without all of its vectors gives none.
             limit: At most so many.
+            pages: Pages that count.
         """
+        unit = _unit(vector)
+        ids: list[NDArray[np.int64]] = []
+        scores: list[NDArray[np.float32]] = []
         with self._lock:
-            ids, matrix = self._matrix(model_id)
-            ranges = self._ranges(document_ids)
-        if not len(ids):
-            return []
-        scores = matrix @ _unit(vector)
-        outside = np.ones(len(ids), np.bool_)
-        for first, last in ranges:
-            outside[np.searchsorted(ids, first) : np.searchsorted(ids, last, "right")] = False
-        scores[outside] = -np.inf
-        # Only the best few are put in order: sorting all would take longer than scoring them.
-        few = min(limit, len(ids))
-        best = np.argpartition(-scores, few - 1)[:few]
-        best = best[np.lexsort((ids[best], -scores[best]))]
-        return [
-            Hit(chunk_id=int(ids[at]), score=float(scores[at]), rank=rank)
-            for rank, at in enumerate(best, start=1)
-            if np.isfinite(scores[at])
-        ]
+            for document_id in document_ids:
+                matrix, first = self._matrix(document_id, model_id)
+                for start, end in self._ranges([document_id], pages) if len(matrix) else ():
+                    ids.append(np.arange(start, end + 1))
+                    scores.append(matrix[start - first : end + 1 - first] @ unit)
+        return _best(np.concatenate(ids), np.concatenate(scores), limit) if ids else []
+
+    # ---- vectors
+
+    def embedded(self, document_id: str, model_id: str) -> int:
+        """How many chunks of a document have a vector of this model."""
+        sql = "SELECT count(*) FROM vector WHERE model_id = ? AND chunk_id BETWEEN ? AND ?"
+        with self._lock:
+            return sum(
+                self._db.execute(sql, (model_id, *bounds)).fetchone()[0]
+                for bounds in self._ranges([document_id])
+            )
 
     def without_vector(self, document_id: str, model_id: str) -> list[tuple[int, str]]:
         """(chunk id, text) of the document's chunks that this model has not embedded yet."""
@@ -190,9 +240,8 @@ class DocumentIndex:
             (chunk_id, model_id, _unit(vector).tobytes())
             for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
         ]
-        with self._lock, self._db:
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", rows)
-            self._vectors.pop(model_id, None)
 
     def chunks(self, chunk_ids: Iterable[int]) -> dict[int, Chunk]:
         """The chunks themselves, by id."""
@@ -229,21 +278,91 @@ class DocumentIndex:
             (chunk_id, searchable(heading), searchable(chunk.text)),
         )
 
-    def _matrix(self, model_id: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """All vectors of a model, read once and kept until they change."""
-        if model_id not in self._vectors:
-            sql = "SELECT chunk_id, data FROM vector WHERE model_id = ? ORDER BY chunk_id"
-            rows = self._db.execute(sql, (model_id,)).fetchall()
-            ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-            data = b"".join(row[1] for row in rows)
-            matrix = np.frombuffer(data, np.float32).reshape(len(rows), -1 if rows else 0)
-            self._vectors[model_id] = ids, matrix
-        return self._vectors[model_id]
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction. Another process may use the file: what is decided on is read inside."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            self._vectors.clear()
 
-    def _ranges(self, document_ids: Sequence[str]) -> list[tuple[int, int]]:
-        """First and last chunk id of each of these documents that is indexed and has chunks."""
+    def _forget(self, document_id: str) -> None:
+        for bounds in self._ranges([document_id]):
+            self._db.execute("DELETE FROM chunk_words WHERE rowid BETWEEN ? AND ?", bounds)
+            self._db.execute("DELETE FROM vector WHERE chunk_id BETWEEN ? AND ?", bounds)
+            self._db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", bounds)
+        self._db.execute("DELETE FROM indexed WHERE document_id = ?", (document_id,))
+
+    def _matrix(self, document_id: str, model_id: str) -> tuple[NDArray[np.float32], int]:
+        """All vectors of a document and its first chunk's id; no rows unless all are there."""
+        bounds = next(iter(self._ranges([document_id])), None)
+        if bounds is None:
+            return np.empty((0, 0), np.float32), 0
+        # What another process wrote since makes all that is kept doubtful.
+        self._vectors.note(self._db.execute("PRAGMA data_version").fetchone()[0])
+        key = (model_id, bounds)
+        kept = self._vectors.get(key)
+        if kept is None:
+            sql = (
+                "SELECT data FROM vector WHERE model_id = ? AND chunk_id BETWEEN ? AND ?"
+                " ORDER BY chunk_id"
+            )
+            rows = self._db.execute(sql, (model_id, *bounds)).fetchall()
+            kept = np.empty((0, 0), np.float32)
+            if len(rows) == bounds[1] - bounds[0] + 1:
+                data = b"".join(row[0] for row in rows)
+                if len({len(row[0]) for row in rows}) != 1 or len(data) % (4 * len(rows)):
+                    error = sqlite3.DatabaseError("a vector has another length than the others")
+                    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                    raise error
+                kept = np.frombuffer(data, np.float32).reshape(len(rows), -1)
+            self._vectors.put(key, kept)
+        return kept, bounds[0]
+
+    def _ranges(self, document_ids: Sequence[str], pages: Pages | None = None) -> list[Range]:
+        """Ranges of the ids of these documents' chunks; nothing of one that is not indexed."""
         sql = "SELECT first_id, last_id FROM indexed WHERE document_id = ? AND first_id <= last_id"
-        return [row for one in document_ids for row in self._db.execute(sql, (one,)).fetchall()]
+        found: list[Range] = []
+        for document_id in document_ids:
+            for bounds in self._db.execute(sql, (document_id,)).fetchall():
+                if pages is None or document_id not in pages:
+                    found.append(bounds)
+                else:
+                    found.extend(self._ranges_of_pages(bounds, pages[document_id]))
+        return found
+
+    def _ranges_of_pages(self, bounds: Range, pages: Sequence[int]) -> list[Range]:
+        wanted = set(pages)
+        sql = (
+            "SELECT page_number, min(id), max(id) FROM chunk WHERE id BETWEEN ? AND ?"
+            " GROUP BY page_number ORDER BY 2"
+        )
+        found: list[Range] = []
+        for page_number, first, last in self._db.execute(sql, bounds):
+            if page_number not in wanted:
+                continue
+            if found and found[-1][1] == first - 1:
+                found[-1] = (found[-1][0], last)
+            else:
+                found.append((first, last))
+        return found
+
+
+def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> list[Hit]:
+    # Only the best few are put in order: sorting all would take longer than scoring them.
+    few = min(limit, len(ids))
+    best = np.argpartition(-scores, few - 1)[:few]
+    best = best[np.lexsort((ids[best], -scores[best]))]
+    return [
+        Hit(chunk_id=int(ids[at]), score=float(scores[at]), rank=rank)
+        for rank, at in enumerate(best, start=1)
+    ]
 
 
 def _titles_by_page(document: Document) -> dict[int, str]:

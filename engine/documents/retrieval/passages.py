@@ -6,7 +6,7 @@ one passage; what was found, and by which ranking, stays with it for the panel t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -21,26 +21,34 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Document, Page
     from engine.documents.retrieval.chunks import Chunk
-    from engine.documents.retrieval.index import DocumentIndex, Hit
+    from engine.documents.retrieval.index import DocumentIndex, Hit, Pages
+    from engine.embedding.model_file import Role
 
 _CANDIDATES = 50
 _MARKER_TOKENS = 16
 """What a passage's own marker and line ends may take, counted with each passage."""
 
 
+_RUNNERS_UP = 8
+"""How many that came after the best are told of, so that one can see what was missed."""
+_EMBEDDED_AT_ONCE = 32
+
+LeftOut = Literal["", "budget", "rank"]
+
+
 class Embedder(Protocol):
-    """Turns texts into vectors; runs elsewhere (a worker of its own)."""
+    """Turns texts into vectors; runs elsewhere (a process of its own)."""
 
     @property
     def model_id(self) -> str:
         """Names the model, so that its vectors are never mixed with another's."""
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
         """One row per text."""
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one page that answers to the question.
+    """A stretch of one page that answers to the question, as it is sent.
 
     Attributes:
         document_id: The document it is from.
@@ -52,6 +60,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         score: The best fused score of its chunks.
         rank_by_words: The best place of its chunks in the ranking by words; None when not in it.
         rank_by_meaning: The same for the ranking by embeddings.
+        chunks: How many chunks it is joined from.
     """
 
     document_id: str
@@ -63,14 +72,60 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     rank_by_words: int | None = None
     rank_by_meaning: int | None = None
+    chunks: int = 1
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that was found, and what became of it.
+
+    Attributes:
+        document_id: The document it is from.
+        page_number: The page it is on, from 1.
+        start: Where it begins in the page's text.
+        end: Where it ends there.
+        text: The chunk itself.
+        tokens: What it takes of the budget.
+        rank: Its place in the fused ranking, from 1.
+        score: Its score there.
+        rank_by_words: Its place in the ranking by words; None when not in it.
+        score_by_words: Its BM25 score.
+        rank_by_meaning: Its place in the ranking by embeddings; None when not in it.
+        score_by_meaning: The cosine of its angle to the question.
+        left_out: Empty when it was sent; otherwise it was over the budget, or behind the best.
+    """
+
+    document_id: str
+    page_number: int
+    start: int
+    end: int
+    text: str
+    tokens: int
+    rank: int
+    score: float
+    rank_by_words: int | None = None
+    score_by_words: float | None = None
+    rank_by_meaning: int | None = None
+    score_by_meaning: float | None = None
+    left_out: LeftOut = ""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search gave: the passages to send, best first, and what no longer fitted."""
+    """What a search gave.
+
+    Attributes:
+        passages: What to send, best first, neighbours joined.
+        candidates: All that was found, best first: what is sent, and what is not.
+        tokens: What the passages take of the budget.
+    """
 
     passages: tuple[Passage, ...]
+    candidates: tuple[Candidate, ...]
     tokens: int
-    left_out: int
+
+    @property
+    def left_out(self) -> int:
+        """How many of the best were over the budget."""
+        return sum(one.left_out == "budget" for one in self.candidates)
 
 
 class Retriever:
@@ -81,19 +136,34 @@ class Retriever:
         self._embedder = embedder
 
     def prepare(
-        self, document: Document, progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Index a document, and embed what is not embedded yet, in batches."""
-        self._index.add(document)
+        self,
+        document: Document,
+        progress: Callable[[int, int], bool] | None = None,
+    ) -> bool:
+        """Index a document, and embed what is not embedded yet, in batches.
+
+        Args:
+            document: What to prepare.
+            progress: Told how many chunks are embedded, of how many; stops it by answering False.
+                What is embedded until then is kept.
+
+        Returns:
+            Whether everything is embedded, or nothing has to be.
+        """
+        total = self._index.add(document)
         if self._embedder is None:
-            return
-        missing = self._index.without_vector(document.id, self._embedder.model_id)
-        for at in range(0, len(missing), 64):
-            batch = missing[at : at + 64]
+            return True
+        model_id = self._embedder.model_id
+        missing = self._index.without_vector(document.id, model_id)
+        for at in range(0, len(missing), _EMBEDDED_AT_ONCE):
+            if progress is not None and not progress(total - len(missing) + at, total):
+                return False
+            batch = missing[at : at + _EMBEDDED_AT_ONCE]
             vectors = self._embedder.embed([text for _, text in batch])
-            self._index.add_vectors(self._embedder.model_id, [one for one, _ in batch], vectors)
-            if progress is not None:
-                progress(at + len(batch), len(missing))
+            self._index.add_vectors(model_id, [one for one, _ in batch], vectors)
+        if progress is not None and missing:
+            progress(total, total)
+        return True
 
     def find(
         self,
@@ -101,62 +171,96 @@ class Retriever:
         document_ids: Sequence[str],
         *,
         budget_tokens: int,
-        count_tokens: Callable[[str], int],
+        count_tokens: Callable[[Sequence[str]], Sequence[int]],
         limit: int = 8,
+        pages: Pages | None = None,
     ) -> Found:
-        """The passages to send with `question`, at most `limit` and within the budget.
+        """The passages to send with `question`, at most `limit` chunks and within the budget.
 
         Args:
             question: What the user asks.
             document_ids: Prepared documents to search.
             budget_tokens: Tokens that the passages may take, their markers included.
-            count_tokens: Counts as the model does.
+            count_tokens: Counts each of several texts as the model does.
             limit: How many chunks to take at most.
+            pages: Pages that count, by document.
         """
-        by_words = self._index.search_words(question, document_ids, _CANDIDATES)
+        candidates = max(_CANDIDATES, limit + _RUNNERS_UP)
+        by_words = self._index.search_words(question, document_ids, candidates, pages=pages)
         by_meaning: list[Hit] = []
         if self._embedder is not None:
-            vector = self._embedder.embed([question])[0]
+            vector = self._embedder.embed([question], "question")[0]
             by_meaning = self._index.search_vector(
-                vector, self._embedder.model_id, document_ids, _CANDIDATES
+                vector, self._embedder.model_id, document_ids, candidates, pages=pages
             )
-        hits = fuse([ranking for ranking in (by_words, by_meaning) if ranking])[:limit]
-        ranks = tuple({hit.chunk_id: hit.rank for hit in one} for one in (by_words, by_meaning))
+        hits = fuse([ranking for ranking in (by_words, by_meaning) if ranking])
+        hits = hits[: limit + _RUNNERS_UP]
         chunks = self._index.chunks(hit.chunk_id for hit in hits)
-        return _within_budget(hits, chunks, ranks, budget_tokens, count_tokens)
+        texts = [chunks[hit.chunk_id].text for hit in hits]
+        costs = [cost + _MARKER_TOKENS for cost in count_tokens(texts)] if texts else []
+        listed = _judged(hits, costs, chunks, (by_words, by_meaning), budget_tokens, limit)
+        passages: list[Passage] = []
+        for one, hit in zip(listed, hits, strict=True):
+            if not one.left_out:
+                passages = _with_chunk(passages, _passage(one, chunks[hit.chunk_id]))
+        return Found(
+            passages=tuple(passages),
+            candidates=tuple(listed),
+            tokens=sum(one.tokens for one in listed if not one.left_out),
+        )
 
 
-def _within_budget(
+def _judged(
     hits: Sequence[Hit],
+    costs: Sequence[int],
     chunks: Mapping[int, Chunk],
-    ranks: Sequence[Mapping[int, int]],
+    rankings: tuple[Sequence[Hit], Sequence[Hit]],
     budget_tokens: int,
-    count_tokens: Callable[[str], int],
-) -> Found:
-    passages: list[Passage] = []
-    tokens = left_out = 0
-    for hit in hits:
+    limit: int,
+) -> list[Candidate]:
+    """What becomes of each hit: the best are sent as long as there is room."""
+    by_words, by_meaning = ({hit.chunk_id: hit for hit in one} for one in rankings)
+    listed: list[Candidate] = []
+    spent = 0
+    for hit, cost in zip(hits, costs, strict=True):
         chunk = chunks[hit.chunk_id]
-        cost = count_tokens(chunk.text) + _MARKER_TOKENS
-        if tokens + cost > budget_tokens:
-            left_out += 1
-            continue
-        tokens += cost
-        passages = _with_chunk(
-            passages,
-            Passage(
+        words, meaning = by_words.get(hit.chunk_id), by_meaning.get(hit.chunk_id)
+        left_out: LeftOut = "rank" if hit.rank > limit else ""
+        if not left_out and spent + cost > budget_tokens:
+            left_out = "budget"
+        spent += 0 if left_out else cost
+        listed.append(
+            Candidate(
                 document_id=chunk.document_id,
                 page_number=chunk.page_number,
                 start=chunk.start,
                 end=chunk.end,
                 text=chunk.text,
                 tokens=cost,
+                rank=hit.rank,
                 score=hit.score,
-                rank_by_words=ranks[0].get(hit.chunk_id),
-                rank_by_meaning=ranks[1].get(hit.chunk_id),
-            ),
+                rank_by_words=words.rank if words else None,
+                score_by_words=words.score if words else None,
+                rank_by_meaning=meaning.rank if meaning else None,
+                score_by_meaning=meaning.score if meaning else None,
+                left_out=left_out,
+            )
         )
-    return Found(passages=tuple(passages), tokens=tokens, left_out=left_out)
+    return listed
+
+
+def _passage(candidate: Candidate, chunk: Chunk) -> Passage:
+    return Passage(
+        document_id=chunk.document_id,
+        page_number=chunk.page_number,
+        start=chunk.start,
+        end=chunk.end,
+        text=chunk.text,
+        tokens=candidate.tokens,
+        score=candidate.score,
+        rank_by_words=candidate.rank_by_words,
+        rank_by_meaning=candidate.rank_by_meaning,
+    )
 
 
 def _with_chunk(passages: Sequence[Passage], added: Passage) -> list[Passage]:
@@ -185,6 +289,7 @@ def _joined(a: Passage, b: Passage) -> Passage:
         end=second.end,
         text=first.text + second.text,
         tokens=a.tokens + b.tokens,
+        chunks=a.chunks + b.chunks,
         score=max(a.score, b.score),
         rank_by_words=_better(a.rank_by_words, b.rank_by_words),
         rank_by_meaning=_better(a.rank_by_meaning, b.rank_by_meaning),

@@ -1,0 +1,215 @@
+"""The app's end of the embedding process: started on demand, replaced after it left or crashed."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from engine.child_process import environment
+from engine.embedding.model_file import read_embedding_file
+from engine.embedding.protocol import Aborting, Answer, Embed, Vectors, decode_answer, encode
+from engine.errors import UserError
+from engine.framing import FramingError, read_frame, write_frame
+from engine.worker.death import WorkerExit, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from engine.embedding.model_file import Role
+
+_ANSWER_S = 180.0
+_STOP_S = 2.0
+_LOG_LINES = 60
+
+
+class EmbeddingClient:
+    """One embedding model, wherever its process may be. Thread-safe: calls wait for one another.
+
+    Close it when done.
+
+    Attributes:
+        name: What people call the model.
+        model_id: Names the model by its content.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        n_threads: int = 0,
+        idle_s: float | None = None,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Look at the file; the process starts with the first text.
+
+        Args:
+            path: A GGUF file.
+            n_threads: Threads to compute with; 0 for one per core.
+            idle_s: Seconds without a text after which the process leaves; None keeps its default.
+            command: What to start as the process; the real one by default.
+
+        Raises:
+            UserError: The file is missing, damaged, or no embedding model.
+        """
+        self._file = read_embedding_file(path)
+        self.name, self.model_id = self._file.name, self._file.identity
+        self._n_threads = n_threads
+        plain = [sys.executable, "-P", "-m", "engine.embedding"]
+        self._command = list(command or plain) + ([] if idle_s is None else [str(idle_s)])
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        running = self._running
+        return running.process.pid if running and running.process.poll() is None else None
+
+    def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
+        """One row of length one per text.
+
+        Args:
+            texts: Any texts; of a very long one, the beginning counts.
+            role: What the texts are: some models tell questions from passages.
+
+        Raises:
+            UserError: The process crashed, hangs, or the model cannot be loaded.
+        """
+        prefixed = tuple(self._file.prefixed(text, role) for text in texts)
+        request = Embed(path=self._file.path, texts=prefixed, n_threads=self._n_threads)
+        answer = self._asked(request)
+        if not isinstance(answer, Vectors):
+            raise UserError.of(answer.problem)
+        return np.frombuffer(answer.data, np.float32).reshape(len(texts), answer.width)
+
+    def close(self) -> None:
+        """Stop the process, also in the middle of a text: whoever waits for it gets an error."""
+        self._closed = True
+        running = self._running
+        if running is not None:
+            running.stop()
+
+    def _asked(self, request: Embed) -> Answer:
+        with self._lock:
+            for _attempt in range(2):
+                if self._closed:
+                    raise UserError("worker.gone")
+                if self._running is None:
+                    self._running = _started(self._command)
+                answer = self._running.ask(request)
+                if answer is not None:
+                    return answer
+                ended, self._running = self._running, None
+                ended.stop()
+                # Status 0: it left for want of work just as this came, so ask a new one.
+                if ended.process.returncode != 0:
+                    break
+            raise ended.error()
+
+
+def _started(command: Sequence[str]) -> _Running:
+    try:
+        return _Running(command)
+    except OSError as error:
+        raise UserError("embedding.not_started", reason=str(error)) from error
+
+
+class _Running:
+    """One life of the process."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._last_words = ""
+        self._is_stalled = False
+        self._stopping = threading.Lock()
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._threads = [
+            threading.Thread(target=target, name=f"embedding-{name}", daemon=True)
+            for name, target in (("log", self._read_log), ("read", self._read))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def ask(self, request: Embed) -> Answer | None:
+        """The answer; None when the process is over."""
+        assert self.process.stdin
+        # A process that is gone shows in the answer that never comes.
+        with contextlib.suppress(OSError, ValueError):
+            write_frame(self.process.stdin, encode(request))
+        try:
+            return self._answers.get(timeout=_ANSWER_S)
+        except queue.Empty:
+            self._is_stalled = True
+            self.process.kill()
+            return None
+
+    def stop(self) -> None:
+        """End the process: it leaves when its stdin closes."""
+        with self._stopping:
+            assert self.process.stdin
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+            try:
+                self.process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            for thread in self._threads:
+                thread.join(_STOP_S)
+
+    def error(self) -> UserError:
+        """Why it is over, as a sentence."""
+        if self._is_stalled:
+            return UserError("embedding.stalled", seconds=_ANSWER_S)
+        ended = WorkerExit(
+            status=self.process.returncode,
+            last_words=self._last_words,
+            log_tail=tuple(self._log),
+        )
+        problem = explain(ended)
+        params = problem.params if problem else {}
+        detail = problem.detail if problem else ""
+        if problem is not None and problem.code == "worker.out_of_memory":
+            return UserError("embedding.crashed", reason="out of memory", detail=detail)
+        reason = params.get("reason") or params.get("signal") or f"status {ended.status}"
+        if problem is not None and problem.code == "worker.killed":
+            reason = "SIGKILL"
+        return UserError("embedding.crashed", reason=reason, detail=detail)
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as frames, contextlib.suppress(FramingError, msgspec.DecodeError):
+            while (frame := read_frame(frames)) is not None:
+                answer = decode_answer(frame)
+                if isinstance(answer, Aborting):
+                    self._last_words = answer.text
+                else:
+                    self._answers.put(answer)
+        self._answers.put(None)
+
+    def _read_log(self) -> None:
+        assert self.process.stderr
+        with self.process.stderr as lines:
+            for line in iter(lines.readline, b""):
+                self._log.append(line.decode("utf-8", "replace").rstrip())

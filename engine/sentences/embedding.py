@@ -1,0 +1,30 @@
+"""Sentences about the search by meaning: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "embedding.no_embedding_model": (
+        "{name} is no embedding model: its file does not say how to make one vector of a text.",
+        "Choose a GGUF file of an embedding model, such as all-MiniLM, bge, nomic-embed or "
+        "Qwen3-Embedding, in the preferences under Documents.",
+    ),
+    "embedding.no_vectors": (
+        "The embedding model gives no vectors.",
+        "Choose another embedding model in the preferences under Documents.",
+    ),
+    "embedding.crashed": (
+        "The embedding model stopped ({reason}).",
+        "Choose another embedding model in the preferences under Documents; the log has its last "
+        "words.",
+    ),
+    "embedding.stalled": (
+        "The embedding model did not answer for {seconds:.0f} seconds and was stopped.",
+        "Choose a smaller embedding model in the preferences under Documents.",
+    ),
+    "embedding.not_started": (
+        "The embedding model could not be started: {reason}",
+        "Run `make setup` again.",
+    ),
+    "embedding.not_yet": (
+        "{name} is not ready to be searched by meaning: {done:,} of {total:,} passages are.",
+        "Ask again when all are.",
+    ),
+}
