@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from engine.llama.loaded import Loaded
     from engine.llama.vocabulary import Tokens
-    from engine.worker.protocol import Bench, Delta, PrefillProgress
+    from engine.worker.protocol import Bench, ReplyEvent
 
 _CHAT_ID = "\0bench"
 _SEED = 20
@@ -41,7 +41,7 @@ class BenchRun:
         command: Bench,
         *,
         cancelled: Callable[[], bool],
-        emit: Callable[[PrefillProgress | Delta], None],
+        emit: Callable[[ReplyEvent], None],
     ) -> None:
         """Check that it fits.
 

@@ -16,6 +16,7 @@ from engine.llama.loaded import Loaded
 from engine.llama.measure import PrefillPace, PromptMeasure
 from engine.llama.model import Model
 from engine.llama.outcome import Cancelled, LoadOutcome
+from engine.llama.overflow import fit
 from engine.llama.prefill import SliceControl
 from engine.llama.prompt import PromptLayout
 from engine.llama.reuse import KvLedger
@@ -23,7 +24,7 @@ from engine.llama.templates import chat_template
 from engine.llama.threads import default_threads
 from engine.llama.vocabulary import Vocabulary
 from engine.settings import Cost, cost_of
-from engine.worker.protocol import BuildInfo
+from engine.worker.protocol import BuildInfo, Removed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from engine.worker.protocol import (
         Bench,
         BenchResult,
-        Delta,
         DeviceInfo,
         Finished,
         Measured,
-        PrefillProgress,
         Prompt,
+        ReplyEvent,
     )
 
 __all__ = ["Cancelled", "Engine", "LoadOutcome"]
@@ -214,7 +214,7 @@ class Engine:
         generation: GenerationSettings,
         *,
         cancelled: Callable[[], bool],
-        emit: Callable[[PrefillProgress | Delta], None],
+        emit: Callable[[ReplyEvent], None],
         request_id: int,
     ) -> Finished:
         """Read a prompt and write the reply.
@@ -225,16 +225,18 @@ class Engine:
         began, loaded = time.perf_counter(), self._need()
         if loaded.vocabulary.is_blank:
             raise UserError("engine.no_vocabulary")
-        laid_out = loaded.layout.lay_out(prompt, generation)
+        fitted = fit(loaded.layout, prompt, generation, loaded.context.n_ctx)
         reply = Generation(
             loaded,
-            laid_out,
+            fitted.laid_out,
             generation,
             cancelled=cancelled,
             emit=emit,
             request_id=request_id,
             began=began,
         )
+        if fitted.left_out is not None:
+            emit(Removed(request_id=request_id, left_out=fitted.left_out))
         return reply.run(prompt.chat_id)
 
     def bench(
@@ -242,7 +244,7 @@ class Engine:
         command: Bench,
         *,
         cancelled: Callable[[], bool],
-        emit: Callable[[PrefillProgress | Delta], None],
+        emit: Callable[[ReplyEvent], None],
     ) -> BenchResult:
         """Time prefill and decode; the KV state of all chats is dropped.
 

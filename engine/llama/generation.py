@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from engine.errors import Problem, UserError
 from engine.llama.lookup import PromptLookup
@@ -11,9 +14,10 @@ from engine.llama.outcome import Cancelled
 from engine.llama.parameters import OUTPUTS_MAX
 from engine.llama.prefill import Prefill
 from engine.llama.reply_text import ReplyText
+from engine.llama.rolling import Rolling, can_shift, without
 from engine.llama.sampling import Sampler
 from engine.llama.stream import ReplyStream
-from engine.worker.protocol import Finished, StopReason, Usage
+from engine.worker.protocol import Finished, Removed, StopReason, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from engine.llama.prompt import LaidOut
     from engine.llama.reuse import Reuse
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import Delta, PrefillProgress
+    from engine.worker.protocol import ReplyEvent
 
 
 class Generation:
@@ -39,7 +43,7 @@ class Generation:
         settings: GenerationSettings,
         *,
         cancelled: Callable[[], bool],
-        emit: Callable[[PrefillProgress | Delta], None],
+        emit: Callable[[ReplyEvent], None],
         request_id: int,
         ignores_end: bool = False,
         began: float = 0.0,
@@ -73,24 +77,32 @@ class Generation:
         )
         stream = ReplyStream(settings.stop, loaded.template.tags, thinking=prompt.thinking)
         self._text = ReplyText(stream, loaded.vocabulary, emit, request_id)
-        self._prefill = Prefill(
-            loaded.context,
-            loaded.ledger,
-            loaded.pace,
-            loaded.slices,
-            cancelled=cancelled,
-            emit=emit,
-            request_id=request_id,
-        )
+        self._emit = emit
+        self._prefill = self._new_prefill()
+        self._rolling = Rolling(prompt, n_ctx) if settings.overflow == "rolling" else None
+        self._chat_id = ""
         self._lookup = _lookup(loaded, settings, prompt)
         self._position = len(prompt.tokens)
-        self._limit = settings.max_tokens or n_ctx
+        # Without a limit a reply ends with the context, and a rolling one never does.
+        self._limit = settings.max_tokens or (sys.maxsize if self._rolling else n_ctx)
         self._first_at: float | None = None
         self._last_at = 0.0
         self._stepped_at = 0.0
         self._guessed = 0
         self._hits = 0
         self.writing_s = 0.0
+
+    def _new_prefill(self) -> Prefill:
+        loaded = self._loaded
+        return Prefill(
+            loaded.context,
+            loaded.ledger,
+            loaded.pace,
+            loaded.slices,
+            cancelled=self._cancelled,
+            emit=self._emit,
+            request_id=self._request_id,
+        )
 
     def run(self, chat_id: str) -> Finished:
         """Do it.
@@ -103,6 +115,7 @@ class Generation:
             UserError: The prompt could not be read.
         """
         loaded, problem = self._loaded, None
+        self._chat_id = chat_id
         reuse = loaded.ledger.prepare(chat_id, self._prompt.tokens, self._prompt.marks)
         reason: StopReason
         try:
@@ -154,13 +167,41 @@ class Generation:
                 if not self._text.stopped and self._position < context.n_ctx:
                     draft = self._decode(token)
                     row = 0 if draft else -1
-                elif not self._text.stopped:
+                elif self._over() is None and not self._make_room(token):
                     return "context_full"
+                else:
+                    row = -1
             reason = self._over()
             if reason:
                 if draft:
                     self._take_back(len(draft))
                 return reason
+
+    def _make_room(self, token: int) -> bool:
+        """Take out what is oldest and decode the token behind the rest; False if nothing may go."""
+        loaded, ledger = self._loaded, self._loaded.ledger
+        stretch = self._rolling.next(ledger.used) if self._rolling else None
+        if stretch is None:
+            return False
+        is_shifted = can_shift(loaded) and ledger.shift(stretch.start, stretch.end)
+        rest = ledger.held if is_shifted else without(ledger.held, stretch)
+        self._emit(
+            Removed(
+                request_id=self._request_id,
+                left_out=stretch.left_out,
+                how="shifted" if is_shifted else "read_again",
+                read_again=0 if is_shifted else len(rest) - stretch.start,
+            )
+        )
+        self._position, self._stepped_at = len(rest), 0.0
+        if is_shifted:
+            self._decode_all((token,))
+        else:
+            tokens = np.append(rest, np.int32(token))
+            reuse = ledger.prepare(self._chat_id, tokens, (stretch.start,))
+            self._new_prefill().read(tokens, reuse)
+            self._position += 1
+        return True
 
     def _over(self) -> StopReason | None:
         if self._text.stopped:
@@ -180,9 +221,12 @@ class Generation:
 
     def _decode(self, token: int) -> list[int]:
         """Decode a token, with guesses at what follows it; gives the guesses."""
-        context, ledger = self._loaded.context, self._loaded.ledger
         draft = self._guess() if self._lookup is not None else []
-        tokens = (token, *draft)
+        self._decode_all((token, *draft))
+        return draft
+
+    def _decode_all(self, tokens: tuple[int, ...]) -> None:
+        context, ledger = self._loaded.context, self._loaded.ledger
         try:
             context.decode(tokens, self._position, outputs=len(tokens))
         except (Cancelled, UserError):
@@ -190,7 +234,6 @@ class Generation:
             raise
         ledger.note_decoded(tokens)
         self._position += len(tokens)
-        return draft
 
     def _guess(self) -> list[int]:
         lookup, now = self._lookup, time.perf_counter()

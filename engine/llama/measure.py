@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
+from engine.llama.overflow import fit, reply_reserve
 from engine.worker.protocol import Measured, Segment
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ class PromptMeasure:
         Raises:
             UserError: As `PromptLayout.lay_out`.
         """
-        laid_out = self._layout.lay_out(prompt, generation)
+        fitted = fit(self._layout, prompt, generation, self._n_ctx)
+        laid_out = fitted.laid_out
         total = len(laid_out.tokens)
         cached = self._ledger.cached_prefix(prompt.chat_id, laid_out.tokens)
         left = max(0, self._n_ctx - total)
-        reserve = min(left, generation.max_tokens)
+        kept_free = reply_reserve(self._n_ctx, generation.max_tokens)
+        reserve = min(left, kept_free)
         room = (
             Segment(kind="reply_reserve", label="Reply", tokens=reserve),
             Segment(kind="free", label="Free", tokens=left - reserve),
@@ -123,6 +126,8 @@ class PromptMeasure:
             prompt_tokens=total,
             cached_tokens=cached,
             n_ctx=self._n_ctx,
+            left_out=fitted.left_out,
+            reply_reserve=kept_free,
             prefill_tokens_per_second=self._pace.tokens_per_second(),
             seconds_to_first_token=self._pace.seconds_for(total - cached, depth=cached),
         )

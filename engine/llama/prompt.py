@@ -38,6 +38,8 @@ class LaidOut:
         continued: Whether the reply goes on from text that is part of the prompt.
         stop: Stop strings that the template needs.
         tags: What encloses reasoning in the reply.
+        turns: Where each turn of the conversation begins, rising.
+        questions: Which of the turns are the user's.
     """
 
     tokens: Tokens
@@ -47,6 +49,8 @@ class LaidOut:
     continued: bool = False
     stop: tuple[str, ...] = ()
     tags: tuple[ThinkTags, ...] = ()
+    turns: tuple[int, ...] = ()
+    questions: tuple[int, ...] = ()
 
     def reply_stream(self, stop: Sequence[str]) -> ReplyStream:
         """What turns the reply's tokens into text, for the stop strings of the user."""
@@ -57,12 +61,17 @@ class LaidOut:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A text of the prompt that is to be found again in what the template prints."""
+    """A text of the prompt that is to be found again in what the template prints.
+
+    Attributes:
+        turn: Which turn of the conversation it belongs to; -1 for what stands before.
+    """
 
     kind: SegmentKind
     label: str
     text: str
     document_id: str = ""
+    turn: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,8 @@ class PromptLayout:
             continued=bool(prompt.prefill_reply),
             stop=self.template.stop,
             tags=self.template.tags,
+            turns=self._turn_starts(tokenized, stretches),
+            questions=questions(prompt.turns),
         )
 
     def _defused(self, text: str) -> str:
@@ -130,7 +141,8 @@ class PromptLayout:
             for each in prompt.documents
         ]
         instruction = _Part("system", "How to cite", self._defused(prompt.instruction))
-        parts = [_Part("system", "System prompt", system), *documents, instruction]
+        summary = _Part("chat", "Summary", self._defused(prompt.summary))
+        parts = [_Part("system", "System prompt", system), *documents, instruction, summary]
         turns = []
         front = _lines([part.text for part in parts])
         if front or self._has_default:
@@ -142,10 +154,11 @@ class PromptLayout:
             is_last = index >= last
             text = self._defused(turn.text)
             kind: SegmentKind = "message" if is_last else "chat"
-            parts.append(_Part(kind, "Message" if is_last else "Conversation", text))
+            label = "Message" if is_last else "Conversation"
+            parts.append(_Part(kind, label, text, turn=index))
             if index == last and prompt.passages:
                 passages = self._defused(prompt.passages)
-                parts[-1:] = [_Part("message", "Passages", passages), parts[-1]]
+                parts[-1:] = [_Part("message", "Passages", passages, turn=index), parts[-1]]
                 text = _lines([passages, text])
             turns.append(Turn(role=turn.role, text=text))
         if not asked:
@@ -213,6 +226,22 @@ class PromptLayout:
                 )
         return tuple(segments)
 
+    def _turn_starts(
+        self, tokenized: TokenizedText, stretches: Iterable[_Stretch]
+    ) -> tuple[int, ...]:
+        """One index for each turn; a turn that the template changed begins where the next does."""
+        found: dict[int, int] = {}
+        for stretch in stretches:
+            if stretch.part.turn >= 0:
+                index, _ = self._text_tokens.index_at(tokenized, stretch.start)
+                found.setdefault(stretch.part.turn, index)
+        starts: list[int] = []
+        following = len(tokenized.tokens)
+        for turn in range(max(found, default=-1), -1, -1):
+            following = found.get(turn, following)
+            starts.append(following)
+        return tuple(reversed(starts))
+
     def _marks(self, tokenized: TokenizedText, stretches: Sequence[_Stretch]) -> tuple[int, ...]:
         places = {s.start for s in stretches if s.part.kind in ("chat", "message")}
         places |= {s.end for s in stretches if s.part.kind == "document"}
@@ -222,6 +251,12 @@ class PromptLayout:
             # Between two pieces a token may reach over the place, and be another one next time.
             marks.add(index if exact else index - 1)
         return tuple(sorted(mark for mark in marks if 0 < mark < len(tokenized.tokens)))
+
+
+def questions(turns: Iterable[Turn]) -> tuple[int, ...]:
+    """Which turns are the user's, not counting what is told to the system."""
+    asked = (turn for turn in turns if turn.role != "system")
+    return tuple(index for index, turn in enumerate(asked) if turn.role == "user")
 
 
 def _has_default_system(template: ChatTemplate) -> bool:

@@ -89,6 +89,8 @@ class KvLedger:
         self._tokens: Tokens = np.empty(int(llama.llama_n_ctx(context)) + 1, dtype=np.int32)
         self._chat_id = ""
         self._length = 0
+        # What stands behind was computed with tokens before it that are gone since.
+        self._pure_length: int | None = None
         self._lowest = -1
         self._last_batch_start = 0
         self._checkpoints = Checkpoints()
@@ -120,7 +122,7 @@ class KvLedger:
         with self._lock:
             held = [Held.of(parked) for parked in self._lot.parked]
             if self._length:
-                tokens_held = self._tokens[: self._length]
+                tokens_held = self._tokens[: self._length][: self._pure_length]
                 checkpoints = tuple(self._checkpoints)
                 held.append(Held(self._chat_id, tokens_held, self._lowest, checkpoints))
             return [start_from(each, tokens, self._window) for each in held]
@@ -185,6 +187,28 @@ class KvLedger:
         self._note_length(length)
         return True
 
+    def shift(self, start: int, end: int) -> bool:
+        """Take tokens out of the middle and move the rest up; False, and nothing done, if not.
+
+        What follows is good for going on, but it has seen what is gone: no other prompt starts
+        from it.
+        """
+        if not self._memory.shift(start, end):
+            return False
+        with self._lock:
+            rest = self._tokens[end : self._length].copy()
+            self._length -= end - start
+            self._tokens[start : self._length] = rest
+            self._last_batch_start = self._length
+            self._pure_length = min(start, self._pure_length or start)
+            self._checkpoints.cut(start)
+        return True
+
+    @property
+    def held(self) -> Tokens:
+        """The tokens in the memory, in order; a copy."""
+        return self._tokens[: self._length].copy()
+
     def note_failed(self) -> None:
         """A decode failed or was aborted: make memory and ledger agree again."""
         length = self._length
@@ -231,7 +255,7 @@ class KvLedger:
         """Park what is about to be cut off the memory, if it is worth it."""
         own = next_chat == self._chat_id
         worth = max(_WORTH_PARKING_OWN, kept) if own else _WORTH_PARKING
-        if self._length - kept < worth or self._is_parked():
+        if self._length - kept < worth or self._is_parked() or self._pure_length is not None:
             return
         tokens = self._tokens[: self._length].copy()
         state = self._memory.save(partial=False, most_bytes=self._lot.budget_bytes)
@@ -297,4 +321,6 @@ class KvLedger:
         with self._lock:
             self._length, self._lowest = length, lowest
             self._last_batch_start = length
+            if self._pure_length is not None and length <= self._pure_length:
+                self._pure_length = None
             self._checkpoints.cut(length)

@@ -66,6 +66,16 @@ class SequenceMemory:
         """Remove positions from `length` on; False when this memory cannot."""
         return bool(self._llama.llama_memory_seq_rm(self._memory, SEQUENCE, length, -1))
 
+    def shift(self, start: int, end: int) -> bool:
+        """Remove positions from `start` to `end` and move what follows up; False when it cannot.
+
+        Only for memories that `engine.llama.rolling.can_shift`.
+        """
+        if not self._llama.llama_memory_seq_rm(self._memory, SEQUENCE, start, end):
+            return False
+        self._llama.llama_memory_seq_add(self._memory, SEQUENCE, end, -1, start - end)
+        return True
+
     def clear(self) -> None:
         """Remove everything; the buffers' bytes stay, as nothing can see them."""
         self._llama.llama_memory_clear(self._memory, False)

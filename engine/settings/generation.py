@@ -8,6 +8,8 @@ import msgspec
 
 from engine.settings.declare import Form, Group, about
 
+Overflow = Literal["stop", "drop", "summarise", "rolling"]
+
 
 class GenerationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a reply is sampled. A change costs nothing and counts from the next reply on."""
@@ -34,6 +36,18 @@ class GenerationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             special="no limit",
         ),
     ] = 2048
+    overflow: Annotated[
+        Overflow,
+        about(
+            "When the context is full",
+            "What happens to a conversation that no longer fits. stop asks you; drop leaves the "
+            "oldest messages out of the request; summarise has the model put them into a few "
+            "sentences; rolling also takes out the oldest while a reply is written. Documents and "
+            "the system prompt stay, the chat itself keeps every word, and each time a record "
+            "says what was left out.",
+            group=Group.REPLY,
+        ),
+    ] = "stop"
     stop: Annotated[
         tuple[str, ...],
         about(

@@ -14,7 +14,7 @@ import msgspec
 from engine.errors import Problem
 from engine.settings import EngineSettings, GenerationSettings
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled", "failed"]
@@ -59,6 +59,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         documents: In front of the conversation, in an order that does not change.
         instruction: What the model is told about them; stands behind the last one, so that it
             never moves a document.
+        summary: What stands for earlier turns that are not sent; before the first one that is.
         passages: Stretches of documents that go with the last question alone, right before it.
         prefill_reply: Text the reply starts with ("continue"); empty for a new reply.
     """
@@ -67,8 +68,23 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
     documents: tuple[PromptDocument, ...] = ()
     instruction: str = ""
+    summary: str = ""
     passages: str = ""
     prefill_reply: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request does not hold because the context is too short for it.
+
+    Attributes:
+        turns: How many of the prompt's turns, the oldest ones.
+        tokens: By how many tokens the prompt is shorter without them.
+        reply_tokens: Tokens of the reply's own beginning, which no message names.
+    """
+
+    turns: int = 0
+    tokens: int = 0
+    reply_tokens: int = 0
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -326,6 +342,22 @@ class PrefillProgress(Message, frozen=True, kw_only=True):
     read_reason: str = ""
 
 
+class Removed(Message, frozen=True, kw_only=True):
+    """Something was left out, before the prompt is read or while the reply is written.
+
+    Attributes:
+        left_out: What, this time; turns that went before are not counted again.
+        how: ``before`` the prompt is read; else by shifting the KV cache, or by reading the rest
+            again.
+        read_again: Tokens that have to be read again for it.
+    """
+
+    request_id: int
+    left_out: LeftOut
+    how: Literal["before", "shifted", "read_again"] = "before"
+    read_again: int = 0
+
+
 class Delta(Message, frozen=True, kw_only=True):
     """New text of the reply. Counts are running totals; speed is over the last second or so."""
 
@@ -349,13 +381,20 @@ class Finished(Message, frozen=True, kw_only=True):
 
 
 class Measured(Message, frozen=True, kw_only=True):
-    """Answer to `Measure`; segments in prompt order add up to `n_ctx` unless it overflows."""
+    """Answer to `Measure`; segments in prompt order add up to `n_ctx` unless it overflows.
+
+    Attributes:
+        left_out: What the overflow policy takes out of the request; it is not in the segments.
+        reply_reserve: Tokens that a policy keeps free for the reply when it makes room.
+    """
 
     request_id: int
     segments: tuple[Segment, ...]
     prompt_tokens: int
     cached_tokens: int
     n_ctx: int
+    left_out: LeftOut | None = None
+    reply_reserve: int = 0
     prefill_tokens_per_second: float | None = None
     seconds_to_first_token: float | None = None
 
@@ -394,6 +433,7 @@ class Aborting(Message, frozen=True, kw_only=True):
     text: str
 
 
+ReplyEvent = PrefillProgress | Removed | Delta
 Command = Load | Eject | Generate | Measure | Count | Forget | Bench | Cancel | Shutdown
 Event = (
     Hello
@@ -401,6 +441,7 @@ Event = (
     | Loaded
     | Ejected
     | PrefillProgress
+    | Removed
     | Delta
     | Finished
     | Measured

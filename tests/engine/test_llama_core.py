@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from engine.worker.protocol import ReplyEvent
+
 pytestmark = pytest.mark.model
 
 SETTINGS = EngineSettings(
@@ -52,11 +54,11 @@ def ask(
     chat_id: str = "chat",
     document: str = "",
     cancelled: Callable[[], bool] = lambda: False,
-    on_event: Callable[[PrefillProgress | Delta], None] = lambda _: None,
+    on_event: Callable[[ReplyEvent], None] = lambda _: None,
 ) -> Asked:
-    events: list[PrefillProgress | Delta] = []
+    events: list[ReplyEvent] = []
 
-    def emit(event: PrefillProgress | Delta) -> None:
+    def emit(event: ReplyEvent) -> None:
         events.append(event)
         on_event(event)
 
@@ -187,7 +189,7 @@ def test_a_cancelled_prefill_stops_soon_and_keeps_what_was_read(engine: Engine) 
     document = "The lease runs for ten years and may be ended by notice. " * 100
     asked_at = 0.0
 
-    def stop_soon(event: PrefillProgress | Delta) -> None:
+    def stop_soon(event: ReplyEvent) -> None:
         nonlocal asked_at
         if isinstance(event, PrefillProgress) and event.done > 0 and not asked_at:
             asked_at = time.perf_counter()
@@ -227,7 +229,7 @@ def test_a_cancel_acts_within_a_slice(engine: Engine) -> None:
 def test_a_cancel_between_tokens_keeps_the_text(engine: Engine) -> None:
     count = 0
 
-    def count_text(event: PrefillProgress | Delta) -> None:
+    def count_text(event: ReplyEvent) -> None:
         nonlocal count
         count += isinstance(event, Delta)
 

@@ -19,7 +19,7 @@ from engine.worker.protocol import Delta, Prompt, Turn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.worker.protocol import PrefillProgress
+    from engine.worker.protocol import ReplyEvent
 
 pytestmark = pytest.mark.model
 
@@ -43,7 +43,7 @@ def servers() -> Iterator[tuple[str, str]]:
 def answer(engine: Engine, question: str = "Name three colours.") -> str:
     texts: list[str] = []
 
-    def emit(event: PrefillProgress | Delta) -> None:
+    def emit(event: ReplyEvent) -> None:
         if isinstance(event, Delta):
             texts.append(event.text)
 
