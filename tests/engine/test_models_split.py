@@ -24,7 +24,7 @@ from tests.support.splitting import split_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.worker.protocol import PrefillProgress
+    from engine.worker.protocol import ReplyEvent
 
 _SMALL = EngineSettings(n_ctx=512, n_threads=1, n_threads_batch=1, devices=("cpu",), mmap=False)
 
@@ -128,7 +128,7 @@ def _load(path: Path) -> None:
 def _reply(engine: Engine) -> str:
     texts: list[str] = []
 
-    def emit(event: PrefillProgress | Delta) -> None:
+    def emit(event: ReplyEvent) -> None:
         if isinstance(event, Delta):
             texts.append(event.text)
 
