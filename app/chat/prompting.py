@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.rows import Message
     from engine.documents.model import Document
 
-Mode = Literal["whole", "passages"]
+Mode = Literal["whole", "passages", "parts"]
 
 
 def prompt_for(
@@ -55,7 +55,7 @@ class PromptPart(NamedTuple):
     """A document, which of its pages are sent (empty means all), and how.
 
     ``whole`` puts these pages in front of the conversation; of ``passages`` only those that answer
-    to a question go with it.
+    to a question go with it, and of ``parts`` the notes that were taken while all of it was read.
     """
 
     document: Document

@@ -31,7 +31,7 @@ from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.chat.prompting import Mode
     from app.documents.passages import GivenPassages
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Event
 
 
+_MODES: Mapping[str, Mode] = {"full": "whole", "retrieve": "passages", "map": "parts"}
 _OF_THE_WINDOW = frozenset(AppSettings.__struct_fields__) - {
     "embedding_model",
     "passages_per_question",
@@ -57,9 +58,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mode",
-        choices=("full", "retrieve"),
+        choices=tuple(_MODES),
         default="full",
-        help="Give the documents whole, or only the passages that answer to the question.",
+        help="Give the documents whole; only the passages that answer to the question; or read "
+        "them part by part, however long they are, and answer from the notes (map).",
+    )
+    parser.add_argument(
+        "--cost",
+        action="store_true",
+        help="With --mode map: say what reading the documents would cost, and stop.",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--log", action="store_true", help="Show the engine's log.")
@@ -75,8 +82,14 @@ def run(options: argparse.Namespace) -> int:
     generation = settings_from(options, GenerationSettings())
     question = sys.stdin.read() if options.question == "-" else options.question
     parts = _read(options.doc, options.pages, options.mode)
-    terminal = _Terminal(quiet=options.json)
+    terminal = Terminal(quiet=options.json)
     log = (lambda line: print(line, file=sys.stderr)) if options.log else (lambda _line: None)
+    if options.mode == "map":
+        from app.cli.ask_in_parts import ask_in_parts
+
+        return ask_in_parts(
+            question, parts, engine, generation, terminal, log=log, only_cost=options.cost
+        )
     search = PassageSearch(
         settings_from(options, AppSettings()),
         on_progress=terminal.show_embedding,
@@ -92,8 +105,8 @@ def run(options: argparse.Namespace) -> int:
         measured = worker.measure(prompt, generation)
         finished = worker.generate(prompt, generation, terminal.show)
     if options.json:
-        answer = _as_json(terminal, loaded, measured, finished, search.problems)
-        answer |= {"citations": _citations(terminal.text, parts)}
+        answer = as_json(terminal, loaded, measured, finished, search.problems)
+        answer |= {"citations": citations(terminal.text, parts)}
         answer |= {"passages": passages_json(given), "dropped": dropped(given)}
         print(json.dumps(answer, ensure_ascii=False))
     else:
@@ -105,8 +118,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(paths: Sequence[str], selection: str, mode: str) -> list[PromptPart]:
     reader = DocumentReader()
-    how: Mode = "passages" if mode == "retrieve" else "whole"
-    return [PromptPart(reader.read(Path(path)), selection, how) for path in paths]
+    return [PromptPart(reader.read(Path(path)), selection, _MODES[mode]) for path in paths]
 
 
 def _prompt(
@@ -121,7 +133,8 @@ def _prompt(
     )
 
 
-def _citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, object]]:
+def citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, object]]:
+    """What an answer cites, checked."""
     names = citation_names([part.document.name for part in parts])
     documents = dict(zip(names, (part.document for part in parts), strict=True))
     checker = CitationChecker({name: one.pages for name, one in documents.items()})
@@ -138,12 +151,12 @@ def _citations(answer: str, parts: Sequence[PromptPart]) -> list[dict[str, objec
     ]
 
 
-class _Terminal:
+class Terminal:
     """Streams a reply to standard output and progress to standard error."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._progress = not quiet and sys.stderr.isatty()
+        self.is_quiet = quiet
+        self.has_line = not quiet and sys.stderr.isatty()
         self.text = ""
         self.thinking = ""
 
@@ -151,32 +164,40 @@ class _Terminal:
         """Print one event."""
         match event:
             case LoadProgress():
-                self._say(f"loading {event.fraction:4.0%}")
+                self.say(f"loading {event.fraction:4.0%}")
             case PrefillProgress():
-                self._say(f"reading {event.done:,} of {event.total:,} tokens")
+                self.say(f"reading {event.done:,} of {event.total:,} tokens")
             case Delta(thinking=True):
                 self.thinking += event.text
             case Delta():
                 if not self.text:
-                    self._say("")
+                    self.say("")
                 self.text += event.text
-                if not self._quiet:
+                if not self.is_quiet:
                     print(event.text, end="", flush=True)
 
     def show_embedding(self, done: int, total: int) -> bool:
         """Tell how much of a document is embedded; it always goes on."""
-        self._say(f"embedding {done:,} of {total:,} passages")
+        self.say(f"embedding {done:,} of {total:,} passages")
         return True
 
     def note(self, problem: Problem) -> None:
         """Say what is not as it should be, though there will be an answer."""
-        if not self._quiet:
-            self._say("")
+        if not self.is_quiet:
+            self.say("")
             print(problem.message, problem.fix, file=sys.stderr)
 
-    def _say(self, text: str) -> None:
-        if self._progress:
+    def say(self, text: str) -> None:
+        """Replace the line of progress, where there is a terminal to show it."""
+        if self.has_line:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    def add(self, text: str) -> None:
+        """Put something behind the reply that the model did not write."""
+        if text:
+            self.text += f"\n\n{text}"
+            if not self.is_quiet:
+                print(f"\n\n{text}", end="")
 
     def close(self, loaded: Loaded, finished: Finished) -> None:
         """End the line and say how fast it was."""
@@ -194,13 +215,27 @@ class _Terminal:
             print(notice.message, file=sys.stderr)
 
 
-def _as_json(
-    terminal: _Terminal,
+def ledger_json(measured: Measured, *, passages: str = "Passages") -> list[dict[str, object]]:
+    """What a request held; `passages` says what went right before the question."""
+    return [
+        {
+            "kind": segment.kind,
+            "label": passages if segment.label == "Passages" else segment.label,
+            "tokens": segment.tokens,
+            "cached": segment.cached,
+        }
+        for segment in measured.segments
+    ]
+
+
+def as_json(
+    terminal: Terminal,
     loaded: Loaded,
     measured: Measured,
     finished: Finished,
-    problems: Sequence[Problem],
+    problems: Sequence[Problem] = (),
 ) -> dict[str, object]:
+    """The answer and its figures."""
     usage = finished.usage
     notices = (*problems, *loaded.notices, *finished.notices)
     return {
@@ -221,9 +256,6 @@ def _as_json(
         "drafted_tokens": usage.drafted_tokens,
         "accepted_tokens": usage.accepted_tokens,
         "load_s": loaded.seconds,
-        "ledger": [
-            {"kind": s.kind, "label": s.label, "tokens": s.tokens, "cached": s.cached}
-            for s in measured.segments
-        ],
+        "ledger": ledger_json(measured),
         "notices": [notice.as_json() for notice in notices],
     }

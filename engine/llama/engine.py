@@ -237,7 +237,7 @@ class Engine:
         )
         if fitted.left_out is not None:
             emit(Removed(request_id=request_id, left_out=fitted.left_out))
-        return reply.run(prompt.chat_id)
+        return reply.run(prompt.chat_id, is_passing=prompt.is_passing)
 
     def bench(
         self,

@@ -104,8 +104,12 @@ class Generation:
             request_id=self._request_id,
         )
 
-    def run(self, chat_id: str) -> Finished:
+    def run(self, chat_id: str, *, is_passing: bool = False) -> Finished:
         """Do it.
+
+        Args:
+            chat_id: Whose KV state it continues.
+            is_passing: Whether what it reads is of no use once another request needs the place.
 
         Returns:
             How it ended. A failure after the first token is reported in it, so that what was
@@ -116,7 +120,9 @@ class Generation:
         """
         loaded, problem = self._loaded, None
         self._chat_id = chat_id
-        reuse = loaded.ledger.prepare(chat_id, self._prompt.tokens, self._prompt.marks)
+        reuse = loaded.ledger.prepare(
+            chat_id, self._prompt.tokens, self._prompt.marks, is_passing=is_passing
+        )
         reason: StopReason
         try:
             with loaded.context.abort.watching(self._cancelled):

@@ -88,6 +88,7 @@ class KvLedger:
         self._lock = threading.Lock()
         self._tokens: Tokens = np.empty(int(llama.llama_n_ctx(context)) + 1, dtype=np.int32)
         self._chat_id = ""
+        self._is_passing = False
         self._length = 0
         # What stands behind was computed with tokens before it that are gone since.
         self._pure_length: int | None = None
@@ -98,13 +99,24 @@ class KvLedger:
 
     # ---- before a reply -------------------------------------------------------------------------
 
-    def prepare(self, chat_id: str, tokens: Tokens, marks: Iterable[int] = ()) -> Reuse:
-        """Leave the memory holding exactly ``tokens[:kept]``, whatever chat was in it before."""
+    def prepare(
+        self,
+        chat_id: str,
+        tokens: Tokens,
+        marks: Iterable[int] = (),
+        *,
+        is_passing: bool = False,
+    ) -> Reuse:
+        """Leave the memory holding exactly ``tokens[:kept]``, whatever chat was in it before.
+
+        What is read for a passing request is not parked when another one needs the place.
+        """
         starts = self._starts(tokens)
         best = max(starts, key=lambda start: start.value(chat_id), default=None)
         wanted = best.usable if best else 0
         parked = best.held.parked if best and wanted else None
         self._leave(chat_id, 0 if parked else wanted)
+        self._is_passing = is_passing
         restored = parked is not None and self._restore(parked, chat_id)
         kept = self._cut(wanted if restored or not parked else 0)
         with self._lock:
@@ -255,7 +267,9 @@ class KvLedger:
         """Park what is about to be cut off the memory, if it is worth it."""
         own = next_chat == self._chat_id
         worth = max(_WORTH_PARKING_OWN, kept) if own else _WORTH_PARKING
-        if self._length - kept < worth or self._is_parked() or self._pure_length is not None:
+        if self._is_passing or self._pure_length is not None or self._is_parked():
+            return
+        if self._length - kept < worth:
             return
         tokens = self._tokens[: self._length].copy()
         state = self._memory.save(partial=False, most_bytes=self._lot.budget_bytes)

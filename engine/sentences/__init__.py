@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TABLES = (
     "app",
+    "parts",
     "worker",
     "engine",
     "models",

@@ -62,6 +62,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         summary: What stands for earlier turns that are not sent; before the first one that is.
         passages: Stretches of documents that go with the last question alone, right before it.
         prefill_reply: Text the reply starts with ("continue"); empty for a new reply.
+        is_passing: Nobody will go on from here: what it leaves in the KV memory is not worth
+            keeping once another request needs the place.
     """
 
     chat_id: str
@@ -71,6 +73,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     passages: str = ""
     prefill_reply: str = ""
+    is_passing: bool = False
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,7 +78,7 @@ def test_what_an_answer_cites_is_checked_against_the_page(tmp_path: Path) -> Non
         'The rent is "900 euro a month" [lease p. 1]. '
         'Notice takes "eight weeks" [lease p. 3]. See also [lease p. 9].'
     )
-    found = ask._citations(answer, parts)
+    found = ask.citations(answer, parts)
     assert [(one["document"], one["page"], one["verified"]) for one in found] == [
         ("lease.pdf", 1, True),
         ("lease.pdf", 3, False),

@@ -38,12 +38,25 @@ def document(name: str, pages: int) -> PromptDocument:
     return PromptDocument(id=name, name=name, text=f'<document name="{name}">\n{body}</document>\n')
 
 
-def prompt(*texts: str, documents: tuple[PromptDocument, ...] = (), **more: str) -> Prompt:
+def prompt(
+    *texts: str,
+    documents: tuple[PromptDocument, ...] = (),
+    instruction: str = "",
+    passages: str = "",
+    prefill_reply: str = "",
+) -> Prompt:
     turns = [
         Turn(role="assistant" if index % 2 else "user", text=text)
         for index, text in enumerate(texts)
     ]
-    return Prompt(chat_id="a", turns=tuple(turns), documents=documents, **more)
+    return Prompt(
+        chat_id="a",
+        turns=tuple(turns),
+        documents=documents,
+        instruction=instruction,
+        passages=passages,
+        prefill_reply=prefill_reply,
+    )
 
 
 @pytest.fixture(scope="module")

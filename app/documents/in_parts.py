@@ -1,0 +1,114 @@
+"""Reading documents in parts for a question: what both the command line and the window need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.documents.passages import passage_budget
+from app.store.rows import Record
+from engine.documents.pages import chosen_pages
+from engine.documents.parts.cutting import Source
+from engine.documents.parts.kept import KeptNotes
+from engine.documents.parts.planning import Answering
+from engine.documents.parts.results import PartNotes, PartsRead
+from engine.documents.prompt import citation_names
+from engine.errors import UserError
+from engine.paths import data_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.chat.prompting import PromptPart
+    from engine.settings import GenerationSettings
+    from engine.worker.protocol import Measured, ModelInfo
+
+RECORD_KIND = "parts.read"
+FAILED_KIND = "parts.read_some_failed"
+
+
+def kept_notes() -> KeptNotes:
+    """Where notes are kept until their question is answered."""
+    return KeptNotes(data_dir() / "readings")
+
+
+def model_id(model: ModelInfo) -> str:
+    """Names a model, so that its notes are never taken for another's."""
+    return f"{model.name}:{model.description}:{model.size_bytes}:{model.vocabulary_id}"
+
+
+def sources_of(parts: Sequence[PromptPart]) -> tuple[Source, ...]:
+    """The documents that are read in parts.
+
+    Raises:
+        UserError: ``parts.nothing_to_read`` when there is no text in them.
+    """
+    names = citation_names([part.document.name for part in parts])
+    sources = tuple(
+        Source(
+            part.document.id,
+            name,
+            part.document.name,
+            chosen_pages(part.document, part.selection),
+        )
+        for name, part in zip(names, parts, strict=True)
+        if part.mode == "parts"
+    )
+    if not any(page.text.strip() for source in sources for page in source.pages):
+        raise UserError("parts.nothing_to_read")
+    return sources
+
+
+def answering(measured: Measured, generation: GenerationSettings) -> Answering:
+    """What notes may take beside a request, with room kept for the reply."""
+    return Answering(measured, passage_budget(measured, generation))
+
+
+class PartsGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read for a question and went with it. Stored; fields are only ever added.
+
+    Attributes:
+        parts: Every part of every document.
+        block: The notes as they were sent.
+        merges: Requests that merged notes.
+        seconds: How long the reading took.
+    """
+
+    parts: tuple[PartNotes, ...]
+    block: str
+    merges: int = 0
+    seconds: float = 0.0
+
+
+def parts_record(read: PartsRead) -> Record:
+    """What is noted at the question: which parts were read, what they said, what failed."""
+    failed = [part for part in read.parts if part.problem is not None]
+    given = PartsGiven(parts=read.parts, block=read.block, merges=read.merges, seconds=read.seconds)
+    data = {
+        "name": ", ".join(dict.fromkeys(part.document for part in read.parts)),
+        "count": len(read.parts),
+        "tokens": sum(part.tokens for part in read.parts),
+        "with_notes": sum(part.has_something for part in read.parts),
+        "missing": "; ".join(f"{part.name} {part.place}" for part in failed),
+        "read_in_parts": msgspec.to_builtins(given),
+    }
+    return Record(kind=FAILED_KIND if failed else RECORD_KIND, data=data)
+
+
+def parts_given(records: Iterable[Record]) -> PartsGiven | None:
+    """What was noted at a question; None when it was not read for in parts."""
+    for record in records:
+        if "read_in_parts" in record.data:
+            return msgspec.convert(record.data["read_in_parts"], PartsGiven)
+    return None
+
+
+def not_read(parts: Iterable[PartNotes]) -> str:
+    """What the answer has to say about parts that failed; empty when all were read."""
+    lines = [
+        f"- {part.name}, {part.place}: {part.problem.message}"
+        for part in parts
+        if part.problem is not None
+    ]
+    return "\n".join(["Not read, and not in this answer:", *lines]) if lines else ""

@@ -1,0 +1,30 @@
+"""Sentences about documents that are read in parts: code -> (message, fix)."""
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "parts.no_room": (
+        "The context of {n_ctx:,} tokens is too small to read documents in parts.",
+        "Choose a larger context, or ask in fewer words.",
+    ),
+    "parts.nothing_to_read": (
+        "There is no text in the documents that are to be read in parts.",
+        "Add a document with text, or choose other pages.",
+    ),
+    "parts.stopped": (
+        "Stopped after {done} of {total} parts.",
+        "What was read is kept. Ask the same question again to read the rest.",
+    ),
+    "parts.not_read": (
+        "The part could not be read.",
+        "",
+    ),
+    "parts.read": (
+        "{name}: read in {count} parts ({tokens:,} tokens), {with_notes} with something about the "
+        "question.",
+        "",
+    ),
+    "parts.read_some_failed": (
+        "{name}: read in {count} parts ({tokens:,} tokens), {with_notes} with something about the "
+        "question. Not read: {missing}.",
+        "",
+    ),
+}

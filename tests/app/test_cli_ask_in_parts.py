@@ -1,0 +1,110 @@
+"""``leadline ask --mode map``: a document longer than the window, read by a real worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.chat.prompting import PromptPart
+from app.cli.__main__ import main
+from app.cli.ask_in_parts import LastingWorker
+from app.documents.in_parts import answering, sources_of
+from engine.documents.parts.kept import KeptNotes
+from engine.documents.parts.planning import Planner
+from engine.documents.parts.reading import PartsReading
+from engine.documents.reader import DocumentReader
+from engine.settings import EngineSettings, GenerationSettings
+from engine.worker.protocol import Prompt, Turn
+from tests.engine.document_files import write_pdf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.documents.parts.results import Progress
+
+QUESTION = "Who keeps the spare key?"
+PAGES = [
+    f"Chapter {number}. " + "The tide runs in and out again past the grey stones of the quay. " * 9
+    for number in range(1, 6)
+]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    return write_pdf(tmp_path / "book.pdf", PAGES)
+
+
+def asked(
+    capsys: pytest.CaptureFixture[str], book: Path, *options: str
+) -> tuple[dict[str, object], str]:
+    few = ["--max-tokens", "8", "--temperature", "0", "--n-threads", "2", "--n-ctx", "512"]
+    assert main(["ask", "demo", QUESTION, "--doc", str(book), "--mode", "map", *few, *options]) == 0
+    printed = capsys.readouterr()
+    return json.loads(printed.out), printed.err
+
+
+@pytest.mark.model
+def test_cost_then_parts_then_one_answer(capsys: pytest.CaptureFixture[str], book: Path) -> None:
+    cost, told = asked(capsys, book, "--json", "--cost")
+    assert " parts · " in told
+    answer, told = asked(capsys, book, "--json")
+    parts = answer["parts"]
+    assert isinstance(parts, list)
+    assert len(parts) > 2
+    assert f"part 2 of {len(parts)}: book p. " in told
+    planned = cost["parts"]
+    assert isinstance(planned, list)
+    assert [part["pages"] for part in parts] == [part["pages"] for part in planned]
+    assert {part["document"] for part in parts} == {"book.pdf"}
+    # What all parts begin with is read once: the later ones find it in the memory.
+    assert all(part["cached_tokens"] > 80 for part in parts[1:])
+    assert all(part["seconds"] > 0 and part["attempts"] == 1 for part in parts)
+    assert answer["dropped"] == []
+    ledger = answer["ledger"]
+    assert isinstance(ledger, list)
+    assert "Notes" in [segment["label"] for segment in ledger]
+
+
+@pytest.mark.model
+def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) -> None:
+    settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=2)
+    generation = GenerationSettings(max_tokens=8, temperature=0)
+    parts = [PromptPart(DocumentReader().read(book), "", "parts")]
+    kept = KeptNotes(tmp_path / "kept")
+    killed: list[int] = []
+    with LastingWorker(settings, lambda _event: None, lambda _line: None) as worker:
+        prompt = Prompt(chat_id="a", turns=(Turn(role="user", text=QUESTION),))
+        without = answering(worker.measure(prompt, generation), generation)
+        never = lambda: False  # noqa: E731
+        planner = Planner(worker, kept, model_id="m", generation=generation, cancelled=never)
+        plan = planner.plan(QUESTION, sources_of(parts), without)
+
+        def kill(progress: Progress) -> None:
+            pid = worker.pid
+            if progress.part is not None and progress.part.number == 3 and not killed and pid:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+        read = PartsReading(
+            worker,
+            kept,
+            plan,
+            model_id="m",
+            generation=generation,
+            cancelled=never,
+            on_progress=kill,
+        ).run()
+    assert killed
+    assert [part.attempts for part in read.parts][:3] == [1, 1, 2]
+    assert all(part.problem is None for part in read.parts)
+    assert len(list((tmp_path / "kept").iterdir())) >= len(plan.parts)
+
+
+def _demo() -> Path:
+    from engine.models.demo import demo_model_path
+
+    return demo_model_path()
