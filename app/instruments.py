@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.session import State
 from engine.telemetry.sampler import Sampler
 from engine.worker.protocol import Delta, PrefillProgress
-from widgets.plots import SpeedSample
+from widgets.engine_pane.viewdata import SpeedSample
 
 if TYPE_CHECKING:
     from app.engine.controller import EngineController

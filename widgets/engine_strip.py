@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QMouseEvent, QPaintEvent
 
     from widgets.engine_pane.viewdata import DevicePlanView, DeviceView, ModelCardView
-    from widgets.plots import SpeedSample
+    from widgets.engine_pane.viewdata import SpeedSample
     from widgets.tick import RepaintTick
 
 HEIGHT_PX: Final = 46

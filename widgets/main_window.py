@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         ModelCardView,
         ModelFileView,
     )
-    from widgets.plots import SpeedSample
+    from widgets.engine_pane.viewdata import SpeedSample
 
 ECONOMICS: Final = "economics"
 _THEMES: Final = ("system", "light", "dark")

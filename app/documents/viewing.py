@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pypdfium2
 from PySide6.QtCore import QCoreApplication, QObject
 from PySide6.QtGui import QImage
 
@@ -142,6 +141,8 @@ class DocumentViewing(QObject):
 
 def drawn(path: str, index: int) -> QImage:
     """A page of a PDF as a picture; an empty one when it cannot be drawn."""
+    import pypdfium2
+
     try:
         document = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError):

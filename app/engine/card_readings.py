@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.planning.truth import Readings
-from engine.telemetry.gpus import GpuReader
-from engine.telemetry.nvml import NvmlGate
 
 if TYPE_CHECKING:
+    from engine.telemetry.gpus import GpuReader
     from engine.telemetry.snapshot import GpuSnapshot
 
 
@@ -26,7 +25,7 @@ class CardReadings:
     """
 
     def __init__(self, reader: GpuReader | None = None) -> None:
-        self._reader = reader or GpuReader(NvmlGate())
+        self._reader = reader
         self.taken = Readings()
 
     def begin(self, worker_pid: int | None) -> None:
@@ -60,4 +59,9 @@ class CardReadings:
         return held
 
     def _read(self, worker_pid: int | None) -> tuple[GpuSnapshot, ...]:
+        if self._reader is None:
+            from engine.telemetry.gpus import GpuReader
+            from engine.telemetry.nvml import NvmlGate
+
+            self._reader = GpuReader(NvmlGate())
         return self._reader.read((worker_pid,) if worker_pid else ())

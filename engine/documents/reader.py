@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import msgspec
-import psutil
 
 import engine
 from engine.documents.limits import Limits
@@ -126,6 +125,8 @@ class ReadingJob:
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Stop a process that shows no progress, takes too long or too much memory."""
+        import psutil
+
         started = time.monotonic()
         with suppress(psutil.Error):
             memory = psutil.Process(process.pid)

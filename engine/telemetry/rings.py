@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
+from array import array
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Floats = npt.NDArray[np.float64]
 
 
 class Rings:
@@ -27,8 +23,8 @@ class Rings:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._times_s = np.full(capacity, math.nan)
-        self._series: dict[str, Floats] = {}
+        self._times_s = self._gaps(capacity)
+        self._series: dict[str, array[float]] = {}
         self._rows = 0
 
     @property
@@ -52,7 +48,7 @@ class Rings:
             at = self._rows % self._capacity
             self._times_s[at] = time_s
             for key in values.keys() - self._series.keys():
-                self._series[key] = np.full(self._capacity, math.nan)
+                self._series[key] = self._gaps(self._capacity)
             for key, ring in self._series.items():
                 value = values.get(key)
                 ring[at] = math.nan if value is None else value
@@ -62,14 +58,17 @@ class Rings:
         """Add a row of gaps, so that a line is broken where nothing was sampled."""
         self.append(time_s, {})
 
-    def read(self, key: str) -> tuple[Floats, Floats]:
+    def read(self, key: str) -> tuple[array[float], array[float]]:
         """Times in seconds and values of a series, oldest first; an unknown series is all gaps."""
         with self._lock:
-            order = self._order()
-            times_s = self._times_s[order]
+            times_s = self._in_order(self._times_s)
             ring = self._series.get(key)
-            return times_s, np.full(len(times_s), math.nan) if ring is None else ring[order]
+            return times_s, self._gaps(len(times_s)) if ring is None else self._in_order(ring)
 
-    def _order(self) -> npt.NDArray[np.intp]:
-        kept = min(self._rows, self._capacity)
-        return np.arange(self._rows - kept, self._rows, dtype=np.intp) % self._capacity
+    def _in_order(self, ring: array[float]) -> array[float]:
+        at = self._rows % self._capacity
+        return ring[at:] + ring[:at] if self._rows > self._capacity else ring[: self._rows]
+
+    @staticmethod
+    def _gaps(count: int) -> array[float]:
+        return array("d", (math.nan,)) * count

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from engine.documents.model import Document, OutlineEntry, Page
 from engine.documents.retrieval.chunks import CHUNK_CHARS, chunk_page
-from engine.documents.retrieval.fuse import fuse
-from engine.documents.retrieval.index import DocumentIndex, Hit
+from engine.documents.retrieval.fuse import Hit, fuse
+from engine.documents.retrieval.index import DocumentIndex
 from engine.documents.retrieval.passages import Retriever, passages_block
 from engine.documents.retrieval.words import match_expression
 from tests.engine.kjv import kjv, verses

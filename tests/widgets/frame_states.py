@@ -25,7 +25,7 @@ from widgets.engine_pane.viewdata import (
     RuleView,
     SettingHints,
 )
-from widgets.plots import SpeedSample
+from widgets.engine_pane.viewdata import SpeedSample
 from widgets.sidebar.viewdata import ChatItemView, DocumentItemView, SearchHitView
 
 if TYPE_CHECKING:

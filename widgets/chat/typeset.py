@@ -84,9 +84,12 @@ class Typesetter(QObject):
         self._formulas: OrderedDict[FormulaRequest, Formula | str | None] = OrderedDict()
         self._code_done.connect(self._on_code_done)
         self._formula_done.connect(self._on_formula_done)
-        self._submit(warm_up)
         worker = self._worker
         self.destroyed.connect(worker.close)
+
+    def warm_up(self) -> None:
+        """Load on its thread what the first reply needs; for when the window is painted."""
+        self._submit(warm_up)
 
     def close(self) -> None:
         """Make nothing any more; what is being made is finished and forgotten."""

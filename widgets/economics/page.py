@@ -13,10 +13,11 @@ from widgets.economics.table import CurveTable
 from widgets.economics.viewdata import EconomicsView, bytes_at
 from widgets.figures import gib, whole
 from widgets.parts import ScrollColumn, button, column, frame, hairline, label, row
-from widgets.plots import ContextChart
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QVBoxLayout
+
+    from widgets.plots import ContextChart
 
 
 class EconomicsPage(QFrame):
@@ -44,10 +45,8 @@ class EconomicsPage(QFrame):
         self.setAccessibleName(self.tr("What context costs"))
         self.setProperty("surface", "bg")
         self._view = EconomicsView()
-        self.chart = ContextChart()
-        self.chart.setFixedHeight(330)
-        self.chart.moved.connect(self._on_moved)
-        self.chart.chosen.connect(self.context_chosen)
+        self._chart: ContextChart | None = None
+        self._chart_place = column()
         self.table = CurveTable()
         self.table.remove_requested.connect(self.remove_requested)
         self._unit = label("", "label", "dim")
@@ -68,7 +67,6 @@ class EconomicsPage(QFrame):
         """Show other curves; the cursor starts at the context in use and then stays."""
         is_first = not self._view.curves
         self._view = view
-        self.chart.set_curves(view.curves, view.limits)
         self.table.set_curves(view.curves, view.longest_words)
         unit = self.tr("{unit} · against context").format(unit=view.unit_words or "GiB")
         self._unit.setText(unit + (self.tr(" · computing …") if view.is_pending else ""))
@@ -78,12 +76,29 @@ class EconomicsPage(QFrame):
         self._cards.setEnabled(bool(view.cards))
         has_curves = bool(view.curves)
         self._empty.setVisible(not has_curves)
-        for part in (self.chart, self.table, self._sentence, self._unit):
+        for part in (self.table, self._sentence, self._unit):
             part.setVisible(has_curves)
+        if not has_curves and self._chart is None:
+            return
+        self.chart.setVisible(has_curves)
+        self.chart.set_curves(view.curves, view.limits)
         if has_curves and is_first:
             self.chart.set_cursor(view.n_ctx or 65_536)
         else:
             self._on_moved(self.chart.tokens())
+
+    @property
+    def chart(self) -> ContextChart:
+        """The chart; it is made when there is something to draw, as its library loads slowly."""
+        if self._chart is None:
+            from widgets.plots import ContextChart
+
+            self._chart = ContextChart()
+            self._chart.setFixedHeight(330)
+            self._chart.moved.connect(self._on_moved)
+            self._chart.chosen.connect(self.context_chosen)
+            self._chart_place.addWidget(self._chart)
+        return self._chart
 
     def sentence(self) -> str:
         """What stands under the chart."""
@@ -138,8 +153,10 @@ class EconomicsPage(QFrame):
         top.setLayout(head)
         top.setFixedHeight(47)
         inner = column(theme.SPACE.s)
-        for shown in (self._empty, self._unit, self.chart, self._sentence):
-            inner.addWidget(shown)
+        inner.addWidget(self._empty)
+        inner.addWidget(self._unit)
+        inner.addLayout(self._chart_place)
+        inner.addWidget(self._sentence)
         inner.addSpacing(theme.SPACE.s)
         inner.addWidget(self.table)
         inner.addStretch(1)

@@ -36,7 +36,7 @@ from widgets.parts import ScrollColumn, SectionHeading, button, column, row
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
-    from widgets.plots import SpeedSample
+    from widgets.engine_pane.viewdata import SpeedSample
     from widgets.settings.hints import ValueHint
     from widgets.tick import RepaintTick
 

@@ -8,10 +8,11 @@ from PySide6.QtWidgets import QWidget
 
 from widgets import theme
 from widgets.figures import rate
+from widgets.engine_pane.speed_plot import SpeedPlot
 from widgets.parts import SectionHeading, column
-from widgets.plots import SpeedPlot, SpeedSample
 
 if TYPE_CHECKING:
+    from widgets.engine_pane.viewdata import SpeedSample
     from widgets.tick import RepaintTick
 
 

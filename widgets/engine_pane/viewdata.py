@@ -266,3 +266,17 @@ class ProfilesView:
 
     names: tuple[str, ...] = ()
     chosen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedSample:
+    """One reading of the engine's speed.
+
+    Attributes:
+        at_s: A monotonic clock; idle time between samples is left out of the plot.
+        tokens_per_second: None while a model is loaded and where it is unknown.
+    """
+
+    at_s: float
+    phase: Phase
+    tokens_per_second: float | None = None

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.documents.retrieval.index import Hit
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAMPING = 60
 """How slowly a place in a ranking loses weight; the paper's value."""
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that was found: larger scores are better; ranks count from 1."""
+
+    chunk_id: int
+    score: float
+    rank: int
 
 
 def fuse(rankings: Sequence[Sequence[Hit]], damping: int = DAMPING) -> list[Hit]:

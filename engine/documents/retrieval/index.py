@@ -12,10 +12,10 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
 import numpy as np
 
 from engine.documents.retrieval.chunks import CHUNKING_VERSION, Chunk, chunk_page
+from engine.documents.retrieval.fuse import Hit
 from engine.documents.retrieval.ranges import Inside, few
 from engine.documents.retrieval.vectors import VectorCache
 from engine.documents.retrieval.words import match_expression, searchable
@@ -60,14 +60,6 @@ _LAYOUT_VERSION = 2
 _VERSION = _LAYOUT_VERSION * 1000 + CHUNKING_VERSION
 
 Pages: TypeAlias = "Mapping[str, Sequence[int]]"
-
-
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk that was found: larger scores are better; ranks count from 1."""
-
-    chunk_id: int
-    score: float
-    rank: int
 
 
 class DocumentIndex:

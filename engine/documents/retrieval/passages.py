@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from engine.documents.prompt import page_marker
-from engine.documents.retrieval.fuse import fuse
+from engine.documents.retrieval.fuse import Hit, fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Document, Page
     from engine.documents.retrieval.chunks import Chunk
-    from engine.documents.retrieval.index import DocumentIndex, Hit, Pages
+    from engine.documents.retrieval.index import DocumentIndex, Pages
     from engine.embedding.model_file import Role
 
 _CANDIDATES = 50

@@ -1,14 +1,15 @@
-"""Plots draw what they were given, with gaps as gaps, on the tick alone."""
+"""The speed plot draws what it was given, with gaps as gaps, on the tick alone."""
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from widgets import theme
-from widgets.plots import SpeedPlot, SpeedSample, bands
+from widgets.engine_pane.speed_plot import SpeedPlot, bands
+from widgets.engine_pane.viewdata import SpeedSample
 from widgets.tick import RepaintTick
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def test_bands_are_runs_of_one_phase() -> None:
 
 def test_nothing_is_drawn_before_the_tick(plot: SpeedPlot, tick: RepaintTick) -> None:
     plot.append(SpeedSample(1.0, "write", 40.0))
-    assert len(plot._curve.getData()[0] if plot._curve.getData()[0] is not None else ()) == 0
+    assert plot.heights() == []
     tick.ticked.emit()
-    assert len(plot._curve.getData()[0]) == 1
+    assert len(plot.heights()) == 1
 
 
 def test_an_unknown_rate_is_a_gap_and_a_load_is_the_floor(
@@ -59,9 +60,9 @@ def test_an_unknown_rate_is_a_gap_and_a_load_is_the_floor(
     ):
         plot.append(sample)
     tick.ticked.emit()
-    heights = plot._curve.getData()[1]
+    heights = plot.heights()
     assert heights[0] == 0
-    assert np.isnan(heights[2])
+    assert isnan(heights[2])
     assert heights[1] > heights[3] > 0
     assert len(heights) == 4
 
@@ -70,16 +71,39 @@ def test_old_samples_fall_out(plot: SpeedPlot, tick: RepaintTick) -> None:
     for at in range(1000):
         plot.append(SpeedSample(at, "write", float(at)))
     tick.ticked.emit()
-    assert len(plot._curve.getData()[0]) == 600
+    assert len(plot.heights()) == 600
 
 
-def test_colours_follow_the_theme(plot: SpeedPlot, tick: RepaintTick, qapp: QApplication) -> None:
-    plot.append(SpeedSample(0, "write", 10.0))
+def test_the_line_is_broken_at_a_gap_and_follows_the_theme(
+    plot: SpeedPlot, tick: RepaintTick, qapp: QApplication
+) -> None:
+    for at in range(61):
+        plot.append(SpeedSample(at, "write", None if 25 <= at <= 35 else 40.0))
     tick.ticked.emit()
-    light = plot._curve.opts["pen"].color().name()
+    assert _inked_columns(plot) == {"left", "right"}
     theme.apply(qapp, "dark")
-    assert plot._curve.opts["pen"].color().name() == theme.current().accent != light
+    assert _inked_columns(plot) == {"left", "right"}
     theme.apply(qapp, "light")
+
+
+def _inked_columns(plot: SpeedPlot) -> set[str]:
+    """In which parts of the picture the line's colour is found: left, middle, right."""
+    picture = plot.grab().toImage()
+    ink = theme.color("accent").rgb()
+    parts = {"left": (20, 110), "middle": (140, 160), "right": (190, 280)}
+    return {
+        part
+        for part, (first, end) in parts.items()
+        if any(
+            _is_near(picture.pixel(x, y), ink)
+            for x in range(first, end)
+            for y in range(picture.height())
+        )
+    }
+
+
+def _is_near(one: int, other: int) -> bool:
+    return all(abs((one >> bits & 255) - (other >> bits & 255)) < 40 for bits in (0, 8, 16))
 
 
 def test_the_tick_pauses_when_hidden(qtbot: QtBot, qapp: QApplication) -> None:
