@@ -16,7 +16,7 @@ WITH_BACKEND = $(if $(BACKEND),--backend $(BACKEND))
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help python run setup setup-test test check lint fast-tests format screenshots bench reference lock clean
+.PHONY: help python byte-code run setup setup-test test check lint fast-tests format screenshots bench reference lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ setup: python ## Install everything. BACKEND=auto|cpu|cuda|vulkan|metal picks wh
 setup-test: python
 	$(SETUP) test $(WITH_BACKEND)
 
-run: setup ## Set up, then open the window; without a display do the same job headless
+byte-code: setup
+	@$(PY) -m compileall -q app assets engine widgets
+
+run: byte-code ## Set up, then open the window; without a display do the same job headless
 ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 	@echo "No display here: running the window offscreen."
 	@mkdir -p $(SHOTS)

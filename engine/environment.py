@@ -125,7 +125,9 @@ def make_environment(uv: Path, stamp: Stamp) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         packages = Path(scratch) / "requirements.txt"
         packages.write_text(without_locked_requirement(lock_text), encoding="utf-8")
-        _run([str(uv), "pip", "sync", *target, "--require-hashes", str(packages)])
+        # Byte code at once: otherwise the first start of everything would make it.
+        sync = [str(uv), "pip", "sync", *target, "--compile-bytecode"]
+        _run([*sync, "--require-hashes", str(packages)])
     own = ["--no-deps", str(wheel), "--editable", str(ROOT)]
     _run([str(uv), "pip", "install", *target, *own])
 

@@ -16,8 +16,7 @@ from widgets.parts import Dot, ElidedLabel, icon_button, label, row
 if TYPE_CHECKING:
     from PySide6.QtGui import QMouseEvent, QPaintEvent
 
-    from widgets.engine_pane.viewdata import DevicePlanView, DeviceView, ModelCardView
-    from widgets.engine_pane.viewdata import SpeedSample
+    from widgets.engine_pane.viewdata import DevicePlanView, DeviceView, ModelCardView, SpeedSample
     from widgets.tick import RepaintTick
 
 HEIGHT_PX: Final = 46

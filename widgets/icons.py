@@ -9,40 +9,44 @@ from __future__ import annotations
 import weakref
 from functools import lru_cache
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import shiboken6
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QAction, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QAction, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton
 
 from widgets import theme
 
-_SIZES_PX: Final = (16, 20, 24, 32)
-_SCALES: Final = (1, 2)
+_SCALES: Final = (1.0, 2.0)
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 Target = QAbstractButton | QAction
 
 
 def names() -> list[str]:
     """Every icon there is."""
-    files = (resources.files("assets") / "icons").iterdir()
+    files = _folder().iterdir()
     return sorted(file.name.removesuffix(".svg") for file in files if file.name.endswith(".svg"))
 
 
-def icon(name: str, role: str = "dim") -> QIcon:
+def icon(name: str, role: str = "dim", size_px: int = 16) -> QIcon:
     """An icon in the colour of a token, greyed when its widget is disabled.
+
+    It is drawn for the scale of the screen as well as for the usual ones.
 
     Args:
         name: File name in `assets/icons` without its ending.
         role: Token name, e.g. ``dim``, ``text``, ``accent``, ``on_accent``, ``bad``.
+        size_px: The size at which it is shown.
     """
     made = QIcon()
-    for size_px in _SIZES_PX:
-        for scale in _SCALES:
-            made.addPixmap(pixmap(name, role, size_px, scale), QIcon.Mode.Normal)
-            made.addPixmap(pixmap(name, "faint", size_px, scale), QIcon.Mode.Disabled)
+    for scale in sorted({*_SCALES, _screen_scale()}):
+        made.addPixmap(pixmap(name, role, size_px, scale), QIcon.Mode.Normal)
+        made.addPixmap(pixmap(name, "faint", size_px, scale), QIcon.Mode.Disabled)
     return made
 
 
@@ -55,19 +59,24 @@ def bind(target: Target, name: str, role: str = "dim", size_px: int = 16) -> Non
     """Set the icon of a button or action, and set it again whenever the theme changes."""
     if not _bound:
         theme.signals().changed.connect(_redraw_bound)
-    _bound[target] = (name, role)
-    target.setIcon(icon(name, role))
+    _bound[target] = (name, role, size_px)
+    target.setIcon(icon(name, role, size_px))
     if isinstance(target, QAbstractButton):
         target.setIconSize(QSize(size_px, size_px))
 
 
-_bound: weakref.WeakKeyDictionary[Target, tuple[str, str]] = weakref.WeakKeyDictionary()
+_bound: weakref.WeakKeyDictionary[Target, tuple[str, str, int]] = weakref.WeakKeyDictionary()
 
 
 def _redraw_bound() -> None:
-    for target, (name, role) in list(_bound.items()):
+    for target, drawn_as in list(_bound.items()):
         if shiboken6.isValid(target):
-            target.setIcon(icon(name, role))
+            target.setIcon(icon(*drawn_as))
+
+
+def _screen_scale() -> float:
+    screen = QGuiApplication.primaryScreen()
+    return screen.devicePixelRatio() if screen else 1.0
 
 
 @lru_cache(maxsize=512)
@@ -84,4 +93,9 @@ def _drawn(name: str, color: str, size_px: int, scale: float) -> QPixmap:
 
 @lru_cache(maxsize=128)
 def _source(name: str) -> str:
-    return (resources.files("assets") / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    return (_folder() / f"{name}.svg").read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Traversable:
+    return resources.files("assets") / "icons"

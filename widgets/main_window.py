@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from engine.settings import AppSettings
 from widgets.actions import SPECS, make_actions, page_specs
 from widgets.dialogs.log_view import LogView
-from widgets.dialogs.preferences import Preferences
-from widgets.dialogs.shortcuts import ShortcutsHelp
-from widgets.economics.page import EconomicsPage
 from widgets.engine_pane.pane import EnginePane
 from widgets.engine_strip import EngineStrip
-from widgets.models.page import ModelsPage
 from widgets.panes import Panes
 from widgets.sidebar.sidebar import Sidebar
 from widgets.tick import RepaintTick
@@ -23,16 +20,18 @@ from widgets.toasts import Toasts
 from widgets.window_layout import WindowLayout, decoded, encoded
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QCloseEvent, QHideEvent, QResizeEvent, QShowEvent
+    from PySide6.QtGui import QCloseEvent, QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
 
+    from widgets.economics.page import EconomicsPage
     from widgets.economics.viewdata import EconomicsView
     from widgets.engine_pane.viewdata import (
         DeviceLiveView,
         DevicePlanView,
         ModelCardView,
         ModelFileView,
+        SpeedSample,
     )
-    from widgets.engine_pane.viewdata import SpeedSample
+    from widgets.models.page import ModelsPage
 
 ECONOMICS: Final = "economics"
 _THEMES: Final = ("system", "light", "dark")
@@ -43,8 +42,10 @@ class MainWindow(QMainWindow):
 
     Owns the repaint tick, the panes, the message bar and the dialogs; they are its attributes,
     and so are `actions_by_name`. What concerns the application goes out through their signals.
+    Pages and dialogs beside the chat are made when they are first asked for.
 
     Signals:
+        painted: It was seen for the first time.
         layout_changed: Bytes to give to `restore_layout` next time; after a pause, and at the end.
         closing: The window is about to close.
         theme_chosen: ``system``, ``light`` or ``dark``.
@@ -52,6 +53,7 @@ class MainWindow(QMainWindow):
         page_shown: The key of the page.
     """
 
+    painted = Signal()
     layout_changed = Signal(bytes)
     closing = Signal()
     theme_chosen = Signal(str)
@@ -66,27 +68,22 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Leadline")
         self.setMinimumSize(720, 480)
         self.tick = RepaintTick(self)
-        self.models_page = ModelsPage()
-        pages = (
-            ("chat", self.tr("Chat"), chat_view),
-            *more_pages,
-            ("models", self.tr("Models"), self.models_page),
-        )
-        self._page_keys = [key for key, _title, _page in pages]
-        self.sidebar = Sidebar(tuple((key, title) for key, title, _page in pages))
+        shown = (("chat", self.tr("Chat"), chat_view), *more_pages)
+        self._made_pages = {key: page for key, _title, page in shown}
+        titles = {key: title for key, title, _page in shown} | {"models": self.tr("Models")}
+        self._page_keys = list(titles)
+        self.sidebar = Sidebar(tuple(titles.items()))
         self.engine = EnginePane(self.tick)
         self.strip = EngineStrip(self.tick)
         self.pages = QStackedWidget()
-        for _key, _title, page in pages:
+        for page in self._made_pages.values():
             self.pages.addWidget(page)
-        self.economics = EconomicsPage()
-        self.pages.addWidget(self.economics)
         self.log = LogView(self)
-        self.specs = (*SPECS, *page_specs(tuple(title for _key, title, _page in pages)))
+        self.specs = (*SPECS, *page_specs(tuple(titles.values())))
         self.actions_by_name = make_actions(self, self.specs)
         self._app_settings = AppSettings()
         self._layout = WindowLayout()
-        self._was_shown = False
+        self._was_shown = self._was_painted = False
         self.panes = Panes(self.sidebar, self.pages, self.engine, self.strip)
         self.setCentralWidget(self.panes)
         self.toasts = Toasts(self.pages)
@@ -149,18 +146,20 @@ class MainWindow(QMainWindow):
 
     def show_page(self, key: str) -> None:
         """Show a page by its key; ``economics`` belongs to the models."""
-        if key == ECONOMICS:
-            self.pages.setCurrentWidget(self.economics)
-            self.sidebar.show_page("models")
+        if key == "models":
+            page: QWidget = self.models_page
+        elif key == ECONOMICS:
+            page = self.economics
         else:
-            self.pages.setCurrentIndex(self._page_keys.index(key))
-            self.sidebar.show_page(key)
+            page = self._made_pages[key]
+        self.pages.setCurrentWidget(page)
+        self.sidebar.show_page("models" if key == ECONOMICS else key)
         self.page_shown.emit(key)
 
     def page(self) -> str:
         """The key of the page that is shown."""
-        at = self.pages.currentIndex()
-        return self._page_keys[at] if at < len(self._page_keys) else ECONOMICS
+        shown = self.pages.currentWidget()
+        return next(key for key, page in self._made_pages.items() if page is shown)
 
     def toggle_sidebar(self) -> None:
         """Fold the sidebar away, or bring it back."""
@@ -179,6 +178,8 @@ class MainWindow(QMainWindow):
 
     def open_preferences(self) -> None:
         """Show the preferences."""
+        from widgets.dialogs.preferences import Preferences
+
         dialog = Preferences(self, self._app_settings)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.edited.connect(self._on_app_settings)
@@ -186,6 +187,8 @@ class MainWindow(QMainWindow):
 
     def open_help(self) -> None:
         """Show all keys."""
+        from widgets.dialogs.shortcuts import ShortcutsHelp
+
         dialog = ShortcutsHelp(self, self.specs)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
@@ -195,6 +198,34 @@ class MainWindow(QMainWindow):
         self.log.show()
         self.log.raise_()
         self.log.activateWindow()
+
+    # ---- pages that are made later ------------------------------------------------------------
+
+    @cached_property
+    def models_page(self) -> ModelsPage:
+        """All models of this computer."""
+        from widgets.models.page import ModelsPage
+
+        page = ModelsPage()
+        page.browse_requested.connect(self.engine.browse)
+        page.load_requested.connect(self.engine.model_chosen)
+        page.economics_requested.connect(lambda: self.show_page(ECONOMICS))
+        self._add_page("models", page)
+        return page
+
+    @cached_property
+    def economics(self) -> EconomicsPage:
+        """What context costs."""
+        from widgets.economics.page import EconomicsPage
+
+        page = EconomicsPage()
+        page.back_requested.connect(lambda: self.show_page("models"))
+        self._add_page(ECONOMICS, page)
+        return page
+
+    def _add_page(self, key: str, page: QWidget) -> None:
+        self._made_pages[key] = page
+        self.pages.addWidget(page)
 
     # ---- putting together ---------------------------------------------------------------------
 
@@ -220,12 +251,8 @@ class MainWindow(QMainWindow):
         self.sidebar.hit_selected.connect(lambda _chat, _message: self.show_page("chat"))
         self.sidebar.new_chat_requested.connect(lambda: self.show_page("chat"))
         self.engine.models_page_requested.connect(lambda: self.show_page("models"))
-        self.models_page.browse_requested.connect(self.engine.browse)
-        self.models_page.load_requested.connect(self.engine.model_chosen)
         self.strip.open_requested.connect(self.toggle_engine)
         self.strip.picker_requested.connect(self.open_picker)
-        self.models_page.economics_requested.connect(lambda: self.show_page(ECONOMICS))
-        self.economics.back_requested.connect(lambda: self.show_page("models"))
         self.panes.settled.connect(self._on_settled)
 
     def _on_settled(self) -> None:
@@ -263,6 +290,13 @@ class MainWindow(QMainWindow):
             self._was_shown = True
             self.panes.apply(self._layout, self.width())
         self.tick.set_visible(True)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Notice the first paint; what follows it waits until that is on the screen."""
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self, self.painted.emit)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Rest while it cannot be seen."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Loaded
     from widgets.main_window import MainWindow
 
+_DEVICES = "devices"
+
 
 class PaneController(QObject):
     """Owns which settings are applied; the pane owns those being edited. Main thread.
@@ -45,7 +47,6 @@ class PaneController(QObject):
         window: MainWindow,
         settings: SettingsFile,
         notices: Notices,
-        build: tuple[str, str],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -54,7 +55,7 @@ class PaneController(QObject):
         self._pane = pane = window.engine
         self._settings = settings
         self._notices = notices
-        self._build, self._build_help = build
+        self._build, self._build_help = "", ""
         self._snapshot: Snapshot | None = None
         self._has_plan = False
         self._loaded: Loaded | None = None
@@ -73,8 +74,14 @@ class PaneController(QObject):
         pane.profile_chosen.connect(self._on_profile_chosen)
         pane.profile_save_requested.connect(self._on_profile_saved)
         pane.profile_delete_requested.connect(self._on_profile_deleted)
+        window.set_plan(pane_views.remembered_plan(settings.window(_DEVICES)))
         pane.set_settings(None, settings.engine)
         pane.set_generation(settings.generation)
+        self._show_card()
+
+    def set_build(self, words: tuple[str, str]) -> None:
+        """Show which llama.cpp runs: its name and what the tooltip says."""
+        self._build, self._build_help = words
         self._show_card()
 
     # ---- choosing and loading
@@ -129,6 +136,8 @@ class PaneController(QObject):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """New figures from the instruments."""
+        if self._snapshot is None:
+            self._settings.set_window(_DEVICES, pane_views.devices_to_remember(snapshot))
         self._snapshot = snapshot
         self._window.set_live(pane_views.devices_live(snapshot))
         if not self._has_plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QCoreApplication
 
 from app.session import Session, State
@@ -152,6 +153,25 @@ def device_plan(loaded: Loaded | None, snapshot: Snapshot | None) -> DevicePlanV
     host = [row for id_, row in memory.items() if id_ not in known]
     devices.append(_ram_bar(host, snapshot))
     return DevicePlanView(devices=tuple(devices))
+
+
+def remembered_plan(devices: str) -> DevicePlanView:
+    """The devices of the last time, until the instruments have read them: nothing jumps then.
+
+    Args:
+        devices: What `devices_to_remember` gave; anything else is no GPU.
+    """
+    try:
+        gpus = msgspec.json.decode(devices or "[]", type=list[tuple[str, str]])
+    except msgspec.DecodeError:
+        gpus = []
+    bars = [DeviceView(id=id_, name=name) for id_, name in gpus]
+    return DevicePlanView(devices=(*bars, _ram_bar([], None)))
+
+
+def devices_to_remember(snapshot: Snapshot) -> str:
+    """Ids and names of the GPUs, for `remembered_plan`."""
+    return msgspec.json.encode([(gpu.pci_id, gpu.name) for gpu in snapshot.gpus]).decode()
 
 
 def _gpu_bar(gpu: GpuSnapshot, memory: dict[str, DeviceMemory]) -> DeviceView:

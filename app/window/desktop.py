@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -20,20 +21,15 @@ from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
-from app.documents.viewing import DocumentViewing
-from app.engine.build_words import build_words
 from app.engine.controller import EngineController
-from app.engine.economics_controller import EconomicsController
 from app.engine.pane_controller import PaneController
-from app.engine.plan_controller import PlanController
 from app.hop import MainThread
-from app.instruments import Instruments
-from app.models import ModelsController
 from app.notices import Notices
 from app.session import State
 from app.sidebar.controller import SidebarController
 from app.store.chat_store import ChatStore
 from app.store.settings_file import SettingsFile
+from app.window.later import Later, Step
 from app.window.toasting import Toasting
 from engine.documents.reader import DocumentReader
 from engine.models.demo import resolve_model
@@ -84,6 +80,7 @@ class Desktop(QObject):
         self.settings = SettingsFile(on_problem=self._tell_later)
         theme.apply(application, self.settings.app.theme)
         self._application = application
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="build")
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
@@ -91,7 +88,7 @@ class Desktop(QObject):
         self.chat_view = ChatView()
         self.window = MainWindow(self.chat_view)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
-        self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
+        self.later = Later(self._later_steps(), self)
         self._compose_chat()
         self._compose_engine()
         self._connect()
@@ -99,7 +96,6 @@ class Desktop(QObject):
         self.window.set_app_settings(self.settings.app)
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
         self.chat.open(None)
-        self.instruments.start()
         self.chat_view.focus_composer()
         for problem in (*self.settings.problems, *self.store.problems):
             self.notices.problem(problem)
@@ -146,14 +142,45 @@ class Desktop(QObject):
         )
 
     def _compose_engine(self) -> None:
+        pane = self.window.engine
+        for wish in (pane.model_chosen, pane.load_requested, pane.settings_edited):
+            # Before the controller hears of it: the plan wants to hear of it as well.
+            wish.connect(self.later.finish)
         self.pane = PaneController(
             engine=self.engine,
             window=self.window,
             settings=self.settings,
             notices=self.notices,
-            build=build_words(),
             parent=self,
         )
+
+    # ---- what comes after the first paint; every import here would make that later
+
+    def _later_steps(self) -> tuple[Step, ...]:
+        return (
+            Step(self._compose_instruments, ("app.instruments",)),
+            Step(self._compose_planning, ("app.engine.plan_controller",)),
+            Step(self._compose_models, ("app.models", "widgets.models.page")),
+            Step(
+                self._compose_economics,
+                ("app.engine.economics_controller", "widgets.economics.page"),
+            ),
+            Step(self._compose_viewing, ("app.documents.viewing",)),
+            Step(self._tell_build, ("app.engine.build_words",)),
+            Step(self.chat_view.typesetter.warm_up),
+        )
+
+    def _compose_instruments(self) -> None:
+        from app.instruments import Instruments
+
+        self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
+        self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
+        self.instruments.speed_read.connect(self.window.append_speed)
+        self.instruments.start()
+
+    def _compose_models(self) -> None:
+        from app.models import ModelsController
+
         self.models = ModelsController(
             engine=self.engine,
             window=self.window,
@@ -162,7 +189,10 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
-        self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
+
+    def _compose_planning(self) -> None:
+        from app.engine.plan_controller import PlanController
+
         self.planning = PlanController(
             engine=self.engine,
             pane=self.pane,
@@ -172,6 +202,10 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
+
+    def _compose_economics(self) -> None:
+        from app.engine.economics_controller import EconomicsController
+
         self.economics = EconomicsController(
             window=self.window,
             pane=self.pane,
@@ -180,6 +214,17 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
+
+    def _compose_viewing(self) -> None:
+        from app.documents.viewing import DocumentViewing
+
+        self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
+
+    def _tell_build(self) -> None:
+        from app.engine.build_words import build_words
+
+        # It asks the driver, which may take a second.
+        self.hop.when_done(self._asking.submit(build_words), self.pane.set_build)
 
     def _generation(self) -> GenerationSettings:
         return self.settings.generation
@@ -193,6 +238,10 @@ class Desktop(QObject):
             model: A path, or ``demo``.
             first: The same, for a user who never chose one; without it a card explains itself.
         """
+        self.presenter.refresh()
+        self.later.add(lambda: self._open_first(model, first))
+
+    def _open_first(self, model: str, first: str) -> None:
         if not self.settings.recent_models:
             model = model or first
         if model:
@@ -202,7 +251,6 @@ class Desktop(QObject):
                 self.pane.load(self.settings.engine)
             else:
                 self.models.say_gone(self.settings.engine.model_path)
-        self.presenter.refresh()
         self.models.scan()
 
     def add_files(self, paths: list[str]) -> None:
@@ -219,6 +267,7 @@ class Desktop(QObject):
         """Save what is open, end the engine and every thread."""
         if self._closed:
             return
+        self.later.finish()
         # Its layout is remembered as it closes, while that can still be written.
         self.window.close()
         self._closed = True
@@ -232,6 +281,7 @@ class Desktop(QObject):
         self.chat.close()
         self.shelf.close()
         self.instruments.stop()
+        self._asking.shutdown(wait=True, cancel_futures=True)
         self.engine.shutdown()
         self.store.close()
         self.settings.close()
@@ -245,8 +295,6 @@ class Desktop(QObject):
         self.engine.logged.connect(lambda line: self.window.log.append([line]))
         self.engine.session_changed.connect(self._on_session_changed)
         self.engine.load_failed.connect(self._on_load_failed)
-        self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
-        self.instruments.speed_read.connect(self.window.append_speed)
         self.presenter.action_requested.connect(self._on_action)
         self.presenter.password_requested.connect(self._ask_password)
         self.shelf.failed.connect(lambda _problem: self.window.show_page("chat"))
@@ -282,6 +330,7 @@ class Desktop(QObject):
         act["next_chat"].triggered.connect(partial(self._step_chat, 1))
         act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
         window.sidebar.document_add_requested.connect(self._choose_files)
+        window.painted.connect(self.later.begin)
         window.layout_changed.connect(self._on_layout_changed)
         window.theme_chosen.connect(self._on_theme)
         window.app_settings_edited.connect(self._on_app_settings)
@@ -307,6 +356,7 @@ class Desktop(QObject):
             self.notices.problem(problem)
 
     def _on_action(self, action: str) -> None:
+        self.later.finish()
         name, _, value = action.partition(":")
         match name:
             case "load_demo":

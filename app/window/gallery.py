@@ -37,6 +37,7 @@ def take_screenshots(application: QApplication, folder: str) -> int:
     with tempfile.TemporaryDirectory(prefix="leadline-shots-") as home:
         os.environ["LEADLINE_HOME"] = home
         desktop = Desktop(application)
+        desktop.later.finish()
         try:
             gallery = Gallery(application, desktop, Path(folder))
             gallery.start()

@@ -62,6 +62,7 @@ def open_desk(
     An exception that nobody expected fails the test with its report.
     """
     desktop = Desktop(application, worker_command=command, worker_env=env)
+    desktop.later.finish()
     desk = Desk(desktop)
     try:
         desktop.window.show()

@@ -24,8 +24,8 @@ from widgets.engine_pane.viewdata import (
     ProfilesView,
     RuleView,
     SettingHints,
+    SpeedSample,
 )
-from widgets.engine_pane.viewdata import SpeedSample
 from widgets.sidebar.viewdata import ChatItemView, DocumentItemView, SearchHitView
 
 if TYPE_CHECKING:

@@ -25,12 +25,12 @@ class IdleWorker:
     """
 
     def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._runs = False
         self._is_closed = False
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Run `work` soon; forgotten when the worker is closed."""
         with self._lock:
             if self._is_closed:

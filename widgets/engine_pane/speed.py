@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QWidget
 
 from widgets import theme
-from widgets.figures import rate
 from widgets.engine_pane.speed_plot import SpeedPlot
+from widgets.figures import rate
 from widgets.parts import SectionHeading, column
 
 if TYPE_CHECKING:

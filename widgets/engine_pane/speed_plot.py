@@ -11,12 +11,12 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from widgets import theme
-from widgets.engine_pane.viewdata import Phase, SpeedSample
 from widgets.figures import rate
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QMouseEvent
 
+    from widgets.engine_pane.viewdata import Phase, SpeedSample
     from widgets.tick import RepaintTick
 
 _HEIGHT_PX: Final = 62
@@ -100,7 +100,7 @@ class SpeedPlot(QWidget):
                 band = QRectF(first * step, 0, (end - first) * step, self.height())
                 painter.fillRect(band, theme.color(_FILLS[phase]))
             if (end - first) * step > _WORD_FROM_SHARE * self.width():
-                self._paint_word(painter, first * step, words.get(phase, ""))
+                self._paint_word(painter, first * step + theme.SPACE.xs, words.get(phase, ""))
 
     def _paint_line(self, painter: QPainter) -> None:
         painter.setPen(QPen(theme.color("accent"), _LINE_PX))
@@ -118,7 +118,7 @@ class SpeedPlot(QWidget):
     def _paint_word(self, painter: QPainter, left_px: float, word: str) -> None:
         painter.setPen(theme.color("dim"))
         floor_px = self.height() * _BELOW / (1 + _BELOW)
-        area = QRectF(left_px + theme.SPACE.xs, 0, self.width(), self.height() - floor_px)
+        area = QRectF(left_px, 0, self.width(), self.height() - floor_px)
         painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, word)
 
     def _step_px(self) -> float:
