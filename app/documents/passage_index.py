@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.store.database import move_aside
 from app.store.faults import is_damage
-from engine.documents.retrieval.index import DocumentIndex
 from engine.errors import Problem
 from engine.paths import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from engine.documents.retrieval.index import DocumentIndex
 
 T = TypeVar("T")
 
@@ -62,6 +63,9 @@ class PassageIndex:
     def _opened(self) -> DocumentIndex:
         with self._lock:
             if self._index is None:
+                # With numpy, which the first window has no use for.
+                from engine.documents.retrieval.index import DocumentIndex
+
                 self._index = DocumentIndex(None if self._is_in_memory else self._file())
             return self._index
 
