@@ -73,6 +73,9 @@ def print_plan(plan: Plan) -> None:
     print(f"{'':24}{'weights':>10}{'KV':>10}{'compute':>10}{'runtime':>10}{'left':>10}")
     for place in (*plan.devices, plan.host):
         print(_row(place))
+    for place in (*plan.devices, plan.host):
+        if place.projector_bytes:
+            print(f"Vision projector: {place.projector_bytes / _MIB:,.1f} MiB on {place.name}")
     if plan.kv_kinds:
         kinds = ", ".join(f"{kind} {size / _MIB:,.1f} MiB" for kind, size in plan.kv_kinds.items())
         print(f"KV cache: {kinds}")

@@ -108,6 +108,7 @@ def _progress(progress: LoadProgress | None) -> LoadProgressView | None:
     words = {
         "open": _tr("Opening"),
         "weights": _tr("Reading weights"),
+        "projector": _tr("Reading the projector"),
         "context": _tr("Making the context"),
         "warmup": _tr("Warming up"),
     }[progress.phase]
@@ -148,10 +149,14 @@ def _layers(model: ModelInfo) -> str:
 def device_plan(loaded: Loaded | None, snapshot: Snapshot | None) -> DevicePlanView:
     """One bar per device: the engine's own account of its memory beside what others take."""
     memory = {row.id: row for row in loaded.context.memory} if loaded else {}
-    devices = [_gpu_bar(gpu, memory) for gpu in (snapshot.gpus if snapshot else ())]
+    projector = loaded.context.projector_bytes if loaded else {}
+    devices = [
+        _gpu_bar(gpu, memory, projector.get(gpu.pci_id, 0))
+        for gpu in (snapshot.gpus if snapshot else ())
+    ]
     known = {device.id for device in devices}
     host = [row for id_, row in memory.items() if id_ not in known]
-    devices.append(_ram_bar(host, snapshot))
+    devices.append(_ram_bar(host, snapshot, projector.get("cpu", 0)))
     return DevicePlanView(devices=tuple(devices))
 
 
@@ -166,7 +171,7 @@ def remembered_plan(devices: str) -> DevicePlanView:
     except msgspec.DecodeError:
         gpus = []
     bars = [DeviceView(id=id_, name=name) for id_, name in gpus]
-    return DevicePlanView(devices=(*bars, _ram_bar([], None)))
+    return DevicePlanView(devices=(*bars, _ram_bar([], None, 0)))
 
 
 def devices_to_remember(snapshot: Snapshot) -> str:
@@ -174,9 +179,10 @@ def devices_to_remember(snapshot: Snapshot) -> str:
     return msgspec.json.encode([(gpu.pci_id, gpu.name) for gpu in snapshot.gpus]).decode()
 
 
-def _gpu_bar(gpu: GpuSnapshot, memory: dict[str, DeviceMemory]) -> DeviceView:
+def _gpu_bar(gpu: GpuSnapshot, memory: dict[str, DeviceMemory], projector_bytes: int) -> DeviceView:
     row = memory.get(gpu.pci_id)
     engine_bytes = row.weights_bytes + row.kv_bytes + row.compute_bytes if row else 0
+    engine_bytes += projector_bytes
     runtime = None
     if gpu.own_vram_bytes is not None:
         runtime = max(0, gpu.own_vram_bytes - engine_bytes)
@@ -190,6 +196,7 @@ def _gpu_bar(gpu: GpuSnapshot, memory: dict[str, DeviceMemory]) -> DeviceView:
         weights_bytes=row.weights_bytes if row else None,
         kv_bytes=row.kv_bytes if row else None,
         compute_bytes=row.compute_bytes if row else None,
+        projector_bytes=projector_bytes or None,
         runtime_bytes=runtime,
         other_bytes=other,
         is_on=row is not None or not memory,
@@ -198,7 +205,9 @@ def _gpu_bar(gpu: GpuSnapshot, memory: dict[str, DeviceMemory]) -> DeviceView:
     )
 
 
-def _ram_bar(rows: list[DeviceMemory], snapshot: Snapshot | None) -> DeviceView:
+def _ram_bar(
+    rows: list[DeviceMemory], snapshot: Snapshot | None, projector_bytes: int
+) -> DeviceView:
     host = snapshot.host if snapshot else None
     weights = sum(row.weights_bytes for row in rows) if rows else None
     kv = sum(row.kv_bytes for row in rows) if rows else None
@@ -215,6 +224,7 @@ def _ram_bar(rows: list[DeviceMemory], snapshot: Snapshot | None) -> DeviceView:
         weights_bytes=weights,
         kv_bytes=kv,
         compute_bytes=compute,
+        projector_bytes=projector_bytes or None,
         other_bytes=other,
     )
 

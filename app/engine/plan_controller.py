@@ -210,7 +210,7 @@ class PlanController(QObject):
         """What the loaded model would give back before another one is loaded."""
         if self._loaded is None:
             return {}
-        released = plan_views.released(self._loaded.context.memory)
+        released = plan_views.released(self._loaded.context)
         plan = self._loaded_plan
         if plan is not None and plan.settings == self._loaded.settings:
             # llama.cpp's account of a tensor split is one row for all devices.

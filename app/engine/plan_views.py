@@ -20,13 +20,11 @@ from widgets.engine_pane.viewdata import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from engine.planning.plan import DevicePlan, Fix, Plan, PlanMessage
     from engine.planning.protocol import Opened
     from engine.planning.truth import Truth
     from engine.telemetry.snapshot import Snapshot
-    from engine.worker.protocol import DeviceMemory
+    from engine.worker.protocol import ContextInfo
 
 _GIB = float(1 << 30)
 _TONES: dict[str, Tone] = {"no": "bad", "slow": "warn", "note": "plain"}
@@ -68,6 +66,7 @@ def _bar(place: DevicePlan, kinds: tuple[tuple[str, int], ...], *, is_lost: bool
         weights_bytes=place.weights_bytes,
         kv_bytes=place.kv_bytes,
         compute_bytes=place.compute_bytes,
+        projector_bytes=place.projector_bytes or None,
         runtime_bytes=place.runtime_bytes + place.pool_bytes,
         other_bytes=place.other_bytes,
         limit_bytes=limit,
@@ -120,10 +119,10 @@ def truth_words(truth: Truth) -> tuple[str, str]:
     return words.format(predicted=predicted, got=got), "\n".join(lines)
 
 
-def released(memory: Sequence[DeviceMemory]) -> dict[str, int]:
+def released(context: ContextInfo) -> dict[str, int]:
     """Bytes by device id that a loaded model would give back."""
-    held: dict[str, int] = {}
-    for row in memory:
+    held = dict(context.projector_bytes)
+    for row in context.memory:
         # A mapped file's pages count as free RAM already.
         weights_bytes = 0 if row.name.endswith("_Mapped") else row.weights_bytes
         size = weights_bytes + row.kv_bytes + row.compute_bytes

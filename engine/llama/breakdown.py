@@ -72,7 +72,7 @@ def memory_breakdown(
         return ()
     rows = [
         _row(buffer_type, (weights, kv, (compute or {}).get(buffer_type, size)))
-        for buffer_type, (weights, kv, size) in _map(function, context, 3)
+        for buffer_type, (weights, kv, size) in read_map(function, context, 3)
     ]
     return tuple(sorted(rows, key=lambda row: (row.is_host, row.buffer)))
 
@@ -90,7 +90,7 @@ def kv_kinds(context: int) -> dict[str, int]:
         function = _map_function(symbol)
         if function is None:
             return {}
-        size = sum(values[0] for _, values in _map(function, address, 1))
+        size = sum(values[0] for _, values in read_map(function, address, 1))
         kinds[kind] = kinds.get(kind, 0) + size
     return {kind: size for kind, size in kinds.items() if size}
 
@@ -211,7 +211,7 @@ def _map_function(symbol: str) -> Callable[..., Any] | None:
     return function
 
 
-def _map(
+def read_map(
     function: Callable[..., Any], subject: int, words: int
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Call and read the returned map: key address -> `words` sizes. Frees the map's nodes."""

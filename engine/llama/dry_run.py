@@ -8,26 +8,29 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine.errors import UserError
 from engine.llama.breakdown import BreakdownRow, kv_caches, kv_kinds, memory_breakdown
-from engine.llama.division import F32, Cache, Division, can_divide
-from engine.llama.failures import context_failure, load_failure
+from engine.llama.division import F32, Cache
+from engine.llama.failures import context_failure
 from engine.llama.library import api, log_sink
-from engine.llama.parameters import KV_TYPES, context_parameters, model_parameters
+from engine.llama.measured_model import MeasuredModel
+from engine.llama.parameters import KV_TYPES, context_parameters
 from engine.llama.placement import placed
+from engine.llama.projector import foreign, measured_projector
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
-from engine.planning.header import Header, read_header
+from engine.models.projector import projector_of
+from engine.planning.header import read_header
 
 if TYPE_CHECKING:
-    import ctypes
     from collections.abc import Sequence
 
-    from engine.llama.devices import Device, Devices
+    from engine.llama.devices import Devices
+    from engine.llama.projector import ProjectorShare
     from engine.settings import EngineSettings
 
 _OPEN_MODELS = 4
@@ -41,6 +44,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     weights_bytes: int = 0
     kv_bytes: int = 0
     compute_bytes: int = 0
+    projector_bytes: int = 0
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,52 +63,6 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     kv_kinds: dict[str, int]
     n_ctx: int
     parts: tuple[float, ...] = ()
-
-
-class _OpenModel:
-    """A model opened without weights."""
-
-    def __init__(
-        self, header: Header, path: str, settings: EngineSettings, devices: Sequence[Device]
-    ) -> None:
-        self.header = header
-        self.devices = placed(settings, devices)
-        handles = [device.handle for device in self.devices]
-        parameters = model_parameters(settings, handles, dry=True)
-        if header.facts.n_vocab:
-            words = _without_words(header.facts.architecture, header.facts.n_vocab)
-            parameters.struct.kv_overrides = words
-            parameters.kept.append(words)
-        log_sink.mark()
-        self.handle = api().llama_model_load_from_file(path.encode(), parameters.struct) or 0
-        if not self.handle:
-            raise load_failure(log_sink.complaints(), header.facts.path)
-        self.division: Division | None = None
-        if settings.split_mode == "tensor" and can_divide():
-            self.division = Division(self.handle, handles)
-        self.weights: list[int] | None = None
-        self.parts: tuple[float, ...] = ()
-
-    def close(self) -> None:
-        api().llama_model_free(self.handle)
-
-
-def _without_words(architecture: str, n_vocab: int) -> ctypes.Array[Any]:
-    """Overrides that keep the vocabulary's size and spare reading its words.
-
-    A large vocabulary takes llama.cpp a second to index, and no plan depends on it; each position
-    of a split handle opens the model anew.
-    """
-    native = api()
-    overrides: ctypes.Array[Any] = (native.llama_model_kv_override * 3)()
-    overrides[0].tag = native.LLAMA_KV_OVERRIDE_TYPE_STR
-    overrides[0].key = b"tokenizer.ggml.model"
-    overrides[0].value.val_str = b"no_vocab"
-    overrides[1].tag = native.LLAMA_KV_OVERRIDE_TYPE_INT
-    overrides[1].key = f"{architecture}.vocab_size".encode()
-    overrides[1].value.val_i64 = n_vocab
-    # The third one's empty key ends the list.
-    return overrides
 
 
 class DryRun:
@@ -128,7 +86,8 @@ class DryRun:
         # llama.cpp finds the other parts of a split model by the name of the first.
         is_whole = facts.parts == 1 and facts.n_vocab
         self._skeleton = skeleton_of(Path(facts.path)) if is_whole else None
-        self._open: OrderedDict[tuple[object, ...], _OpenModel] = OrderedDict()
+        self._open: OrderedDict[tuple[object, ...], MeasuredModel] = OrderedDict()
+        self._projectors: dict[tuple[object, ...], ProjectorShare] = {}
 
     def close(self) -> None:
         """Close all models."""
@@ -148,7 +107,15 @@ class DryRun:
         Raises:
             UserError: llama.cpp refuses the settings.
         """
+        projector = self._projector(settings)
+        if projector is not None and shares:
+            # A split by what is free leaves the projector its place.
+            shares = (max(0, shares[0] - projector.device_bytes), *shares[1:])
         model = self._model(settings, shares)
+        if projector is not None and projector.n_embd not in (None, model.n_embd):
+            path = projector_of(settings)
+            assert path
+            raise foreign(path, projector.n_embd or 0, model.n_embd)
         # A measured context has no threads to start.
         parameters = context_parameters(settings, threads=1, threads_batch=1)
         log_sink.mark()
@@ -157,11 +124,25 @@ class DryRun:
             n_ctx = settings.n_ctx or self.header.facts.n_ctx_train
             raise context_failure(log_sink.complaints(), n_ctx)
         try:
-            return _measured(model, settings, context)
+            measured = _measured(model, settings, context)
         finally:
             api().llama_free(context)
+        return measured if projector is None else _with_projector(measured, projector)
 
-    def _model(self, settings: EngineSettings, shares: Sequence[float]) -> _OpenModel:
+    def _projector(self, settings: EngineSettings) -> ProjectorShare | None:
+        """What the projector takes; measured once for each file and device."""
+        path = projector_of(settings)
+        if path is None:
+            return None
+        devices = placed(settings, self._devices.chosen(settings.devices))
+        device = devices[0] if devices else None
+        found = path.stat()
+        key = (path, found.st_size, found.st_mtime_ns, device.handle if device else 0)
+        if key not in self._projectors:
+            self._projectors[key] = measured_projector(path, device)
+        return self._projectors[key]
+
+    def _model(self, settings: EngineSettings, shares: Sequence[float]) -> MeasuredModel:
         devices = self._devices.chosen(settings.devices)
         if shares and not settings.tensor_split and settings.split_mode == "layer":
             settings = msgspec.structs.replace(settings, tensor_split=_whole(shares))
@@ -173,7 +154,7 @@ class DryRun:
             self._open.move_to_end(key)
             return self._open[key]
         path = self._skeleton.path if self._skeleton else self.header.facts.path
-        model = _OpenModel(self.header, path, settings, devices)
+        model = MeasuredModel(self.header, path, settings, devices)
         self._open[key] = model
         while len(self._open) > _OPEN_MODELS:
             self._open.popitem(last=False)[1].close()
@@ -186,7 +167,7 @@ def _whole(shares: Sequence[float]) -> tuple[int, ...]:
     return whole if any(whole) else ()
 
 
-def _measured(model: _OpenModel, settings: EngineSettings, context: int) -> Measured:
+def _measured(model: MeasuredModel, settings: EngineSettings, context: int) -> Measured:
     rows = memory_breakdown(context, compute=measured_compute(context))
     if not rows:
         raise UserError("planning.refused", reason="this platform does not tell memory sizes")
@@ -214,6 +195,15 @@ def _measured(model: _OpenModel, settings: EngineSettings, context: int) -> Meas
     )
 
 
+def _with_projector(measured: Measured, projector: ProjectorShare) -> Measured:
+    devices = list(measured.devices)
+    if devices:
+        taken = projector.device_bytes
+        devices[0] = msgspec.structs.replace(devices[0], projector_bytes=taken)
+    host = msgspec.structs.replace(measured.host, projector_bytes=projector.host_bytes)
+    return msgspec.structs.replace(measured, devices=tuple(devices), host=host)
+
+
 def _kinds_of_all(
     kinds: dict[str, int], devices: Sequence[Share], host: Sequence[BreakdownRow]
 ) -> dict[str, int]:
@@ -234,7 +224,7 @@ def _share(rows: Sequence[BreakdownRow]) -> Share:
 
 
 def _divided(
-    model: _OpenModel, settings: EngineSettings, context: int, meta: Sequence[BreakdownRow]
+    model: MeasuredModel, settings: EngineSettings, context: int, meta: Sequence[BreakdownRow]
 ) -> tuple[Share, ...]:
     """The `Meta` row, divided as llama.cpp would; the compute buffer goes to each device whole."""
     whole = _share(meta)
@@ -254,7 +244,7 @@ def _divided(
     )
 
 
-def _cache_tensors(model: _OpenModel, settings: EngineSettings, context: int) -> list[Cache]:
+def _cache_tensors(model: MeasuredModel, settings: EngineSettings, context: int) -> list[Cache]:
     """The KV tensors on the devices, as llama.cpp names and sizes them."""
     facts, tensors = model.header.facts, []
     attending: set[int] = set()
@@ -282,7 +272,7 @@ def _cache_tensors(model: _OpenModel, settings: EngineSettings, context: int) ->
     return tensors
 
 
-def _layer_on_devices(model: _OpenModel, layer: int) -> bool:
+def _layer_on_devices(model: MeasuredModel, layer: int) -> bool:
     assert model.division
     for name in ("attn_norm.weight", "attn_output.weight", "ssm_out.weight", "ffn_norm.weight"):
         found = model.division.on_devices(f"blk.{layer}.{name}")

@@ -18,11 +18,13 @@ from engine.llama.model import Model
 from engine.llama.outcome import Cancelled, LoadOutcome
 from engine.llama.overflow import fit
 from engine.llama.prefill import SliceControl
+from engine.llama.projector import opened_projector
 from engine.llama.prompt import PromptLayout
 from engine.llama.reuse import KvLedger
 from engine.llama.templates import chat_template
 from engine.llama.threads import default_threads
 from engine.llama.vocabulary import Vocabulary
+from engine.models.projector import projector_of
 from engine.settings import Cost, cost_of
 from engine.worker.protocol import BuildInfo, Removed
 
@@ -100,15 +102,18 @@ class Engine:
         return LoadOutcome(
             settings=settings,
             model=loaded.model.info(loaded.vocabulary, loaded.template),
-            context=loaded.context.info(),
+            context=loaded.context_info(),
             notices=(*loaded.template.notices, *notices),
         )
 
     def _open(self, settings: EngineSettings, progress: LoadProgress) -> Loaded:
         devices = self._devices.chosen(settings.devices)
         refuse_what_fails(settings, devices)
+        projector_of(settings)
         model = Model(settings, devices, progress)
+        projector = None
         try:
+            projector = opened_projector(settings, model, progress)
             vocabulary = Vocabulary(model.handle)
             template = chat_template(model.handle, vocabulary, settings.chat_template)
             layout = PromptLayout(template, vocabulary)
@@ -116,9 +121,13 @@ class Engine:
                 raise Cancelled
             context = self._context(model, vocabulary, settings, progress)
         except BaseException:
+            if projector is not None:
+                projector.close()
             model.close()
             raise
-        return _assembled(settings, model, vocabulary, layout, context)
+        loaded = _assembled(settings, model, vocabulary, layout, context)
+        loaded.projector = projector
+        return loaded
 
     def _context(
         self,
@@ -183,9 +192,12 @@ class Engine:
             try:
                 context = self._context(model, vocabulary, settings, lambda *_: True)
             except UserError:
+                if loaded.projector is not None:
+                    loaded.projector.close()
                 model.close()
                 raise failure from None
         self._loaded = _assembled(settings, model, vocabulary, layout, context)
+        self._loaded.projector = loaded.projector
         vars(loaded).update(vars(self._loaded))
         self._loaded = loaded
         if failure:

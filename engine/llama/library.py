@@ -38,10 +38,15 @@ def api() -> ModuleType:
     Logs go to `log_sink` from then on. Call it from the thread that owns the engine.
     """
     loaded = _module()
-    _keep(_LOG_CALLBACK(_on_log), loaded.llama_log_set)
+    send_logs(loaded.llama_log_set)
     loaded.llama_backend_init()
     _load_dynamic_backends()
     return loaded
+
+
+def send_logs(setter: Callable[..., Any]) -> None:
+    """Have a library's log go to `log_sink`."""
+    _keep(_LOG_CALLBACK(_on_log), setter)
 
 
 def ggml(name: str, result: Any = None, *arguments: Any) -> Any:  # noqa: ANN401

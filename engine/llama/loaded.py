@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine.llama.reuse_memory import memory_class
 
 if TYPE_CHECKING:
@@ -12,12 +14,13 @@ if TYPE_CHECKING:
     from engine.llama.measure import PrefillPace, PromptMeasure
     from engine.llama.model import Model
     from engine.llama.prefill import SliceControl
+    from engine.llama.projector import Projector
     from engine.llama.prompt import PromptLayout
     from engine.llama.reuse import KvLedger
     from engine.llama.templates import ChatTemplate
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import EngineSettings
-    from engine.worker.protocol import MemoryClass
+    from engine.worker.protocol import ContextInfo, MemoryClass
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Loaded:
     pace: PrefillPace
     slices: SliceControl
     measure: PromptMeasure
+    projector: Projector | None = None
 
     @property
     def on_cpu(self) -> bool:
@@ -45,8 +49,17 @@ class Loaded:
         """Which kind of memory the context has."""
         return memory_class(self.model.handle)
 
+    def context_info(self) -> ContextInfo:
+        """What was really made, the projector's memory with it."""
+        info = self.context.info()
+        if self.projector is None:
+            return info
+        return replace(info, projector_bytes=self.projector.bytes_by_device)
+
     def close(self) -> None:
-        """Free context and model."""
+        """Free context, projector and model."""
         self.ledger.forget()
         self.context.close()
+        if self.projector is not None:
+            self.projector.close()
         self.model.close()

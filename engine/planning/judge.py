@@ -60,6 +60,7 @@ def _with(place: DevicePlan, share: Share | None) -> DevicePlan:
         weights_bytes=share.weights_bytes,
         kv_bytes=share.kv_bytes,
         compute_bytes=share.compute_bytes,
+        projector_bytes=share.projector_bytes,
     )
 
 

@@ -47,6 +47,8 @@ def _candidates(
 ) -> Iterator[tuple[str, Params, dict[str, Any]]]:
     if settings.swa_full and model.n_swa:
         yield "planning.fix_window", {}, {"swa_full": False}
+    if settings.mmproj:
+        yield "planning.fix_projector", {}, {"mmproj": ""}
     if model.has_attention:
         for kv_type in _SMALLER_KV:
             if _is_smaller(kv_type, settings):

@@ -18,6 +18,7 @@ class DevicePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One device, or the host's RAM.
 
     Attributes:
+        projector_bytes: A vision projector: its weights and its scratch space.
         runtime_bytes: The backend's own memory (a CUDA context and its libraries).
         pool_bytes: Scratch memory that the backend takes while it computes.
         other_bytes: What other programs hold; None when free or total is not known.
@@ -33,6 +34,7 @@ class DevicePlan(msgspec.Struct, frozen=True, kw_only=True):
     weights_bytes: int = 0
     kv_bytes: int = 0
     compute_bytes: int = 0
+    projector_bytes: int = 0
     runtime_bytes: int = 0
     pool_bytes: int = 0
     other_bytes: int | None = None
@@ -49,7 +51,7 @@ class DevicePlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def account_bytes(self) -> int:
         """What llama.cpp itself accounts for."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.projector_bytes
 
     @property
     def needed_bytes(self) -> int:
@@ -200,6 +202,7 @@ def _place_json(place: DevicePlan) -> dict[str, Any]:
         "weights_bytes": place.weights_bytes,
         "kv_bytes": place.kv_bytes,
         "compute_bytes": place.compute_bytes,
+        "projector_bytes": place.projector_bytes,
         "runtime_bytes": place.runtime_bytes,
         "pool_bytes": place.pool_bytes,
         "other_bytes": place.other_bytes,

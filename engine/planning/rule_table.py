@@ -133,6 +133,10 @@ def _shift(case: Case) -> Params | None:
     return None
 
 
+def _projector(case: Case) -> bool:
+    return bool(case.settings.mmproj)
+
+
 def _full_window(case: Case) -> bool:
     return case.settings.swa_full and bool(case.model.n_swa)
 
@@ -227,6 +231,7 @@ RULES: tuple[Rule, ...] = (
         lambda case: {"n_ctx": case.model.n_ctx_train},
     ),
     Rule("rules.shift_quantized", "note", "type_k", _shift),
+    Rule("rules.projector", "note", "mmproj", _projector, lambda _case: {"mmproj": ""}),
     Rule("rules.full_window", "note", "swa_full", _full_window, lambda _case: {"swa_full": False}),
     Rule("rules.spill", "note", "n_ctx", _spills),
 )

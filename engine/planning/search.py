@@ -34,8 +34,7 @@ def _room(place: DevicePlan) -> int:
     # One whose memory is unknown cannot refuse; one that gets nothing needs no reserve.
     if place.left_bytes is None or not place.needed_bytes:
         return _ENDLESS_BYTES
-    held = place.weights_bytes + place.kv_bytes + place.compute_bytes
-    return place.left_bytes - (place.reserve_bytes if held else 0)
+    return place.left_bytes - (place.reserve_bytes if place.account_bytes else 0)
 
 
 def largest_context(room: Callable[[int], int | None], cap: int) -> int:

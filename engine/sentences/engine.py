@@ -31,6 +31,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{path} is not the first part of the model.",
         "Open the file that ends in -00001-of-….gguf.",
     ),
+    "engine.projector_foreign": (
+        "{path} was made for models with {theirs} values per token; this one has {ours}.",
+        "Choose the mmproj file that came with the model.",
+    ),
+    "engine.projector_refused": (
+        "llama.cpp does not take the projector {path}: {reason}",
+        "Look for a newer conversion of it, or update Leadline.",
+    ),
+    "engine.projector_out_of_memory": (
+        "{device} has no room for the projector {path}.",
+        "Put another device first, or leave the projector out.",
+    ),
     "engine.unknown_architecture": (
         "This llama.cpp does not know the architecture {architecture}.",
         "Update Leadline, or choose another model.",

@@ -57,6 +57,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{path} is not complete: {missing} MiB are missing at its end.",
         "Download it again.",
     ),
+    "models.not_a_projector": (
+        "{path} is not a vision projector.",
+        "Choose the mmproj file that came with the model.",
+    ),
+    "models.no_projector_beside": (
+        "There is no vision projector beside {path}.",
+        "Name the mmproj file, or leave the setting empty.",
+    ),
     "models.not_first_part": (
         "{path} is not the first part of the model.",
         "Open {first} beside it.",

@@ -149,6 +149,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "With K as {type} a full context cannot be shifted; the rest is read again instead.",
         "",
     ),
+    "rules.projector": (
+        "The projector is loaded beside the model and takes its memory; chats cannot send pictures "
+        "yet.",
+        "Leave it out until they can.",
+    ),
     "rules.full_window": (
         "Sliding-window layers get a cache of the whole context.",
         "Turn full sliding window off to save memory.",
@@ -240,6 +245,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "planning.fix_context": ("Context {n_ctx:,}", ""),
     "planning.fix_kv": ("KV cache {type}", ""),
     "planning.fix_ubatch": ("Micro-batch {n_ubatch}", ""),
+    "planning.fix_projector": ("Leave out the vision projector", ""),
     "planning.fix_window": ("Sliding window only", ""),
     "planning.fix_experts": ("Experts of {layers} layers in RAM", ""),
     "planning.fix_layers": ("{layers} layers on the GPU", ""),

@@ -36,6 +36,18 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             form=Form.FILE,
         ),
     ] = ""
+    mmproj: Annotated[
+        str,
+        about(
+            "Vision projector",
+            "A projector (mmproj GGUF) to load beside the model; auto takes the one that lies "
+            "beside it. It is counted in the plan and takes its memory. Chats cannot send "
+            "pictures yet.",
+            group=Group.MODEL,
+            cost=Cost.RELOAD,
+            form=Form.FILE,
+        ),
+    ] = ""
     mmap: Annotated[
         bool,
         about(

@@ -19,7 +19,7 @@ PROTOCOL_VERSION = 2
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled", "failed"]
 SegmentKind = Literal["system", "document", "chat", "message", "reply_reserve", "free"]
-LoadPhase = Literal["open", "weights", "context", "warmup"]
+LoadPhase = Literal["open", "weights", "projector", "context", "warmup"]
 MemoryClass = Literal["attention", "swa", "recurrent", "hybrid", "compressed", "none"]
 
 
@@ -152,7 +152,11 @@ class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The context that was really made, which may differ from the one asked for."""
+    """The context that was really made, which may differ from the one asked for.
+
+    Attributes:
+        projector_bytes: What a vision projector took beside the model, by device id.
+    """
 
     n_ctx: int
     n_batch: int
@@ -165,6 +169,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     split_mode: str
     devices: tuple[DeviceInfo, ...]
     memory: tuple[DeviceMemory, ...] = ()
+    projector_bytes: dict[str, int] = {}
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

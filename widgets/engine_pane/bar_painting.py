@@ -19,6 +19,7 @@ def parts_of(device: DeviceView) -> list[Part]:
     """What fills the bar from the left: (token, word, bytes). Unknown parts are left out."""
     described = (
         ("weights", "weights", device.weights_bytes),
+        ("weights", "vision projector", device.projector_bytes),
         ("kv", "KV cache", device.kv_bytes),
         ("compute", "compute", device.compute_bytes),
         ("other", "runtime", device.runtime_bytes),

@@ -90,6 +90,7 @@ class DeviceView:
     Attributes:
         id: PCI id, RPC address or ``"ram"``; what settings name the device by.
         name: Model of the card, e.g. ``"RTX 3090"``.
+        projector_bytes: A vision projector beside the model.
         runtime_bytes: The driver's context and pools.
         other_bytes: Taken by other programs.
         limit_bytes: Where the plan must end: total less the headroom.
@@ -106,6 +107,7 @@ class DeviceView:
     weights_bytes: int | None = None
     kv_bytes: int | None = None
     compute_bytes: int | None = None
+    projector_bytes: int | None = None
     runtime_bytes: int | None = None
     other_bytes: int | None = None
     limit_bytes: int | None = None
@@ -122,6 +124,7 @@ class DeviceView:
             self.weights_bytes,
             self.kv_bytes,
             self.compute_bytes,
+            self.projector_bytes,
             self.runtime_bytes,
             self.other_bytes,
         ]
