@@ -19,7 +19,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from engine import system
+from engine import native, system
 from engine.build import AUTO, Backend, choose
 from engine.wheel import Wheel, without_locked_requirement
 
@@ -187,6 +187,8 @@ def _set_up(level: str, requested: str | None) -> None:
         make_environment(find_uv(ROOT) or install_uv(ROOT), stamp)
         _write_stamp(stamp_path, stamp)
         _say(f"Environment ready in {time.monotonic() - started:.0f} s")
+    if not native.compile_library(ROOT / ".venv"):
+        _say("The C part of the sampler could not be compiled; numpy does its work.")
     missing = system.missing_for_qt(_site_dir() / "PySide6", has_display=system.has_display())
     if missing:
         _install_system_packages(missing, needed_for="The window")

@@ -7,6 +7,7 @@ installed here: `engine.environment` does that, or prints the command.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -105,3 +106,13 @@ def _ldd(path: Path) -> str:
     if ldd is None or not path.exists():
         return ""
     return subprocess.run([ldd, str(path)], capture_output=True, text=True).stdout
+
+
+def processor() -> str:
+    """What tells processors apart that need different builds."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{platform.machine()} {flags}"

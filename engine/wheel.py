@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.build import COMMON_SETTINGS, PACKAGE, Backend, build_settings
+from engine.system import processor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Wheel:
         self._requirement, version = locked_requirement(lock_text)
         self._settings = COMMON_SETTINGS | build_settings(backend)
         # Builds use all that this processor can do: they do not fit every other one.
-        parts = [self._requirement, repr(sorted(self._settings.items())), _processor()]
+        parts = [self._requirement, repr(sorted(self._settings.items())), processor()]
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         folder = f"{version}-{backend}-{digest[:12]}"
         self._dir = (cache_dir or user_cache_dir() / "wheels") / folder
@@ -114,16 +114,6 @@ def user_cache_dir() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "leadline"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadline"
-
-
-def _processor() -> str:
-    """What tells processors apart that need different builds."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return f"{platform.machine()} {flags}"
 
 
 def _build_env(environment: Mapping[str, str]) -> dict[str, str]:

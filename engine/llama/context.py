@@ -14,7 +14,7 @@ from engine.llama.abort import AbortFlag
 from engine.llama.breakdown import memory_breakdown
 from engine.llama.devices import cpu_device
 from engine.llama.failures import context_failure, decode_failure
-from engine.llama.library import api, log_sink
+from engine.llama.library import api, ggml, log_sink
 from engine.llama.outcome import Cancelled
 from engine.llama.parameters import context_parameters
 from engine.llama.threads import thread_counts
@@ -68,6 +68,9 @@ class Context:
         self.n_vocab = int(native.llama_vocab_n_tokens(native.llama_model_get_vocab(model.handle)))
         self._batch = Batch(self.n_batch)
         self._decode = native.llama_decode
+        # As an address: taking it from a pointer object costs more than the call.
+        arguments = (ctypes.c_void_p, ctypes.c_int32)
+        self._logits_address = ggml("llama_get_logits_ith", ctypes.c_void_p, *arguments)
         # Making a view costs as much as half a pass over the vocabulary; llama.cpp's memory stays
         # where it is from token to token.
         self._views: dict[int, npt.NDArray[np.float32]] = {}
@@ -117,10 +120,9 @@ class Context:
         Raises:
             UserError: There are none.
         """
-        pointer = self._native.llama_get_logits_ith(self.handle, output)
-        if not pointer:
+        address = self._logits_address(self.handle, output)
+        if not address:
             raise UserError("engine.no_logits", detail=f"output {output}")
-        address = ctypes.addressof(pointer.contents)
         view = self._views.get(address)
         if view is None:
             if len(self._views) >= _VIEWS_KEPT:

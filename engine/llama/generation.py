@@ -220,7 +220,6 @@ class Generation:
         self._last_at = time.perf_counter()
         if self._first_at is None:
             self._first_at = self._last_at
-        self._sampler.accept(token)
         self._text.tokens += 1
         if self._lookup is not None:
             self._lookup.note(token)
@@ -260,6 +259,8 @@ class Generation:
         self._position -= count
 
     def _show(self, token: int) -> None:
+        # The samplers learn of it here, as what they do with it may take long too.
+        self._sampler.accept(token)
         self._text.add(token, self._last_at, self._position)
 
     def _finished(self, reason: StopReason, reuse: Reuse, problem: Problem | None) -> Finished:

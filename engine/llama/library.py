@@ -101,7 +101,8 @@ def _on_log(level: int, text: bytes | None, _user_data: int | None) -> None:
 def _symbol(name: str) -> Any:  # noqa: ANN401
     for library in _libraries():
         try:
-            return getattr(library, name)
+            # Not by attribute: that would be the very object whose types `llama_cpp` has declared.
+            return library[name]
         except AttributeError:
             continue
     raise AttributeError(name)

@@ -1,8 +1,8 @@
 """Chooses tokens from logits, by llama.cpp's own samplers over the few candidates that matter.
 
 Copying a large vocabulary into the samplers for each token costs up to a quarter of the speed. But
-what survives top-k, top-p or min-p lies within a window below the largest logit: a numpy pass finds
-it, and the samplers run over a few dozen candidates instead of hundreds of thousands. The result
+what survives top-k, top-p or min-p lies within a window below the largest logit: one pass finds it,
+and the samplers run over a few dozen candidates instead of hundreds of thousands. The result
 is exact: a window is accepted only if no token outside could have survived, and widened otherwise,
 up to the whole vocabulary.
 """
@@ -33,6 +33,7 @@ from engine.llama.sampling_plan import (
     needs_all,
     raises_logits,
 )
+from engine.llama.sampling_search import Search, sound
 from engine.llama.sampling_window import Candidates, Ids, Logits, Peaks, survivors_of_top_p
 
 if TYPE_CHECKING:
@@ -91,15 +92,19 @@ class Sampler:
         self._grammar = Grammar.of(settings, vocab)
         self._bias_ids: Ids = np.fromiter(sorted(bias), dtype=np.intp, count=len(bias))
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
-        self._recent: deque[int] = deque(maxlen=last_n if has_penalties(settings) else 0)
+        last_n = last_n if has_penalties(settings) else 0
+        self._recent: deque[int] = deque(maxlen=last_n)
         self.candidates = Candidates()
+        self._search = Search(self._n_vocab)
         self._open = OpenDraw(settings.temperature, self.seed) if cuts_nothing(settings) else None
         self._watches_recent = has_penalties(settings) and (
             self._cuts_top_p or self._open is not None or raises_logits(settings)
         )
+        self._greedy = self.is_greedy and self._adjusting.length == 0
         # Logits stay as they are, so the k largest are all that top-k lets through.
         self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
-        self._first_rank = first_rank(settings, adjusted=self._adjusting.length > 0)
+        adjusted = self._adjusting.length > 0
+        self._first_rank = first_rank(settings, adjusted=adjusted, last_n=last_n)
         for token in prompt:
             self._note(int(token))
 
@@ -114,10 +119,11 @@ class Sampler:
         Raises:
             UserError: The logits are broken, or the grammar leaves nothing.
         """
-        if self.is_greedy and self._adjusting.length == 0:
-            token = int(logits.argmax())
-            if logits[token] != logits[token]:
-                raise UserError("engine.bad_logits")
+        if self._greedy:
+            token = self._search.likeliest(self.candidates, logits)
+        elif self._rank_decides:
+            found, rank = self.candidates, self._first_rank
+            token = self._search.draw(found, logits, rank, self._choosing)
         else:
             token = self._draw(logits, constrained=False)
         if self._grammar is None or self._grammar.allows(token):
@@ -145,16 +151,12 @@ class Sampler:
     # ---- one draw
 
     def _draw(self, logits: Logits, *, constrained: bool) -> int:
-        peaks, found = Peaks(logits, self._first_rank), self.candidates
-        if self._rank_decides and not constrained:
-            found.fill(peaks, _sound(peaks.floor(self._first_rank)), None)
-            self._choosing.apply(found.native)
-            return found.selected()
-        _sound(peaks.top)
+        found, peaks = self.candidates, Peaks(logits, self._first_rank)
         if self._open is not None and not constrained:
+            sound(peaks.top)
             return self._draw_openly(self._open, peaks)
-        for floor in self._floors(peaks):
-            found.fill(peaks, floor, self._always())
+        always = self._always()
+        for _ in self._windows(peaks, always):
             if constrained and self._grammar is not None:
                 self._grammar.restrict(found.native)
             if self._adjusting.length:
@@ -176,20 +178,26 @@ class Sampler:
             self._adjusting.apply(found.native)
         return draw.draw(peaks.logits, touched, found.logits)
 
-    def _floors(self, peaks: Peaks) -> Iterator[float]:
-        """Floors of ever wider windows, up to the whole vocabulary."""
-        if self._needs_all:
-            pass
-        elif self._cuts_top_p:
-            yield from (peaks.top - width for width in _OPEN_WIDTHS)
-        elif self._cuts_min_p_alone:
-            cut = peaks.top + math.log(self._settings.min_p)
+    def _windows(self, peaks: Peaks, always: Ids | None) -> Iterator[None]:
+        """Fill the candidates from ever wider windows, up to the whole vocabulary."""
+        found, by_distance = self.candidates, self._cuts_top_p or self._cuts_min_p_alone
+        if not self._needs_all and not by_distance:
+            for rank in (self._first_rank, self._first_rank * 4):
+                self._search.fill(found, peaks, rank, always)
+                yield
+        sound(peaks.top)
+        for floor in self._floors(peaks.top) if by_distance else ():
+            found.fill(peaks, floor, always)
+            yield
+        found.fill(peaks, -math.inf, always)
+        yield
+
+    def _floors(self, top: float) -> Iterator[float]:
+        cut = top
+        if self._cuts_min_p_alone:
+            cut += math.log(self._settings.min_p)
             yield cut
-            yield from (cut - width for width in _OPEN_WIDTHS)
-        else:
-            yield peaks.floor(self._first_rank)
-            yield peaks.floor(self._first_rank * 4)
-        yield -math.inf
+        yield from (cut - width for width in _OPEN_WIDTHS)
 
     def _always(self) -> Ids | None:
         """Tokens whose logits may rise, or must be known exactly, wherever they stand."""
@@ -219,9 +227,3 @@ class Sampler:
         if bounded and top + math.log(settings.min_p) >= floor:
             return 0
         return None
-
-
-def _sound(logit: float) -> float:
-    if logit != logit or logit == math.inf:
-        raise UserError("engine.bad_logits")
-    return logit

@@ -19,7 +19,12 @@ _DRY_BREAKERS = ("\n", ":", '"', "*")
 
 
 class Chain:
-    """Owns a `llama_sampler` chain and the samplers in it."""
+    """Owns a `llama_sampler` chain and the samplers in it.
+
+    Attributes:
+        address: Of the chain in memory.
+        length: How many samplers are in it.
+    """
 
     def __init__(self) -> None:
         native = api()
@@ -28,6 +33,7 @@ class Chain:
             native.llama_sampler_chain_default_params()
         )
         self._apply = native.llama_sampler_apply
+        self.address = _address(self.handle)
         self.length = 0
 
     def add(self, sampler: int | None) -> None:
@@ -50,6 +56,7 @@ class Chain:
         other = Chain.__new__(Chain)
         other._native, other._apply, other.length = self._native, self._apply, self.length
         other.handle = self._native.llama_sampler_clone(self.handle)
+        other.address = _address(other.handle)
         return other
 
     def close(self) -> None:
@@ -57,6 +64,10 @@ class Chain:
         handle, self.handle = self.handle, 0
         if handle:
             self._native.llama_sampler_free(handle)
+
+
+def _address(handle: Any) -> int:  # noqa: ANN401
+    return int(ctypes.cast(handle, ctypes.c_void_p).value or 0)
 
 
 def adjusting_chain(

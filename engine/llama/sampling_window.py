@@ -100,11 +100,13 @@ class Candidates:
     def __init__(self) -> None:
         self._array = api().llama_token_data_array()
         self.native: Any = ctypes.byref(self._array)
+        self._address = ctypes.addressof(self._array)
         self.floor = 0.0
         self.is_all = False
         self._reserve(_FIRST_ROOM)
 
     def _reserve(self, room: int) -> None:
+        self._room = room
         self._data = np.empty(room, dtype=_TOKEN_DATA)
         self._ids = self._data["id"]
         self._logits = self._data["logit"]
@@ -128,6 +130,32 @@ class Candidates:
         # XTC moves the pointer, so read through it.
         left = (self._array.data[index] for index in range(self._array.size))
         return {token.id: token.p for token in left}
+
+    def prepared(self) -> tuple[int, int]:
+        """Room for candidates that somebody else writes, and the address of the array."""
+        # XTC has moved the pointer.
+        self._array.data = self._pointer
+        return self._room, self._address
+
+    def add(self, logits: Logits, floor: float, always: Ids | None) -> bool:
+        """Add tokens to candidates that were written elsewhere; False where there is no room.
+
+        Args:
+            logits: Of the whole vocabulary.
+            floor: All tokens at least this likely are among the candidates.
+            always: Tokens to take wherever they stand.
+        """
+        self.floor, self.is_all = floor, False
+        if always is None:
+            return True
+        more = always[logits[always] < np.float32(floor)]
+        start, end = int(self._array.size), int(self._array.size) + len(more)
+        if end > self._room:
+            return False
+        self._ids[start:end] = more
+        self._logits[start:end] = logits[more]
+        self._array.size = end
+        return True
 
     def fill(self, peaks: Peaks, floor: float, always: Ids | None) -> None:
         """Take every token whose logit is at least `floor`.
