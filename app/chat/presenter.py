@@ -14,6 +14,7 @@ from widgets.chat.viewdata import ActionView, CardView, ChipView, ComposerState
 if TYPE_CHECKING:
     from app.chat.controller import ChatController
     from app.chat.ledger import LedgerController
+    from app.documents.embedding import DocumentEmbedding
     from app.documents.shelf import Held, Shelf
     from app.engine.controller import EngineController
     from engine.errors import Problem
@@ -40,6 +41,7 @@ class ChatPresenter(QObject):
         chat: ChatController,
         ledger: LedgerController,
         shelf: Shelf,
+        embedding: DocumentEmbedding,
         view: ChatView,
         parent: QObject | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class ChatPresenter(QObject):
         self._chat = chat
         self._ledger = ledger
         self._shelf = shelf
+        self._embedding = embedding
         self._view = view
         self._refusal: Problem | None = None
         self._silence: Problem | None = None
@@ -58,6 +61,7 @@ class ChatPresenter(QObject):
         chat.content_changed.connect(self.refresh)
         chat.refused.connect(self._on_refused)
         shelf.changed.connect(lambda _chat_id: self.refresh())
+        embedding.changed.connect(self.refresh)
         ledger.measured.connect(self._on_measured)
         view.chip_remove_requested.connect(self._on_chip_removed)
         view.chip_action_requested.connect(self._on_chip_action)
@@ -129,12 +133,33 @@ class ChatPresenter(QObject):
     def _passages_chip(self, view: ChipView, held: Held) -> ChipView:
         chosen = self.tr(" of pages {pages}").format(pages=held.selection) if held.selection else ""
         message = self.tr("Only the passages{pages} that answer to each question are sent.")
+        words, actions = self._preparation(held.key)
         return _replaced(
             view,
             mode="passages",
-            message=message.format(pages=chosen),
-            actions=(ActionView("whole", self.tr("Send it whole")),),
+            message=f"{message.format(pages=chosen)} {words}".strip(),
+            actions=(*actions, ActionView("whole", self.tr("Send it whole"))),
         )
+
+    def _preparation(self, key: str) -> tuple[str, tuple[ActionView, ...]]:
+        """How a document is searched: by words alone as long as it is not embedded whole."""
+        one = self._embedding.preparation(key)
+        if one is None:
+            return "", ()
+        again = (ActionView("go_on_embedding", self.tr("Go on")),)
+        match one.state:
+            case "done":
+                return self.tr("They are found by words and by meaning."), ()
+            case "failed":
+                return self.tr("They are found by words alone."), again
+            case "stopped":
+                words = self.tr(
+                    "They are found by words alone: {done:,} of {total:,} are embedded."
+                )
+                return words.format(done=one.done, total=one.total), again
+        words = self.tr("By words alone until all are embedded: {done:,} of {total:,} …")
+        stop = (ActionView("stop_embedding", self.tr("Stop embedding")),)
+        return words.format(done=one.done, total=one.total), stop
 
     def _tokens_of(self, key: str) -> int | None:
         latest = self._ledger.latest
@@ -348,6 +373,10 @@ class ChatPresenter(QObject):
                 self._shelf.choose_mode(chat_id, key, "passages")
             case "whole":
                 self._shelf.choose_mode(chat_id, key, "whole")
+            case "stop_embedding":
+                self._embedding.stop(key)
+            case "go_on_embedding":
+                self._embedding.go_on(key)
             case "all_pages":
                 self._shelf.choose_pages(chat_id, key, "")
             case _:

@@ -94,6 +94,7 @@ class PassageFinder:
 
     Attributes:
         embedder: What embeds questions and passages; None to search by words alone.
+        by_words_alone: Why there is none although one is wanted.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PassageFinder:
         """
         self._index = PassageIndex(path, on_problem or (lambda _problem: None))
         self.embedder = embedder
+        self.by_words_alone: Problem | None = None
 
     def prepare(self, document: Document, progress: Callable[[int, int], bool]) -> bool:
         """Embed what of a document is not embedded yet; False when `progress` stopped it.
@@ -187,7 +189,7 @@ class PassageFinder:
         """What may search by meaning: nothing, unless all documents are embedded whole."""
         embedder = self.embedder
         if embedder is None:
-            return None, None
+            return None, self.by_words_alone
         for one in searched:
             total = index.count(one.document.id)
             done = index.embedded(one.document.id, embedder.model_id)

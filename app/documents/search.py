@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from app.documents.passages import PassageFinder, passage_budget, passages_text
 from engine.errors import UserError
@@ -25,20 +25,42 @@ Given = tuple["GivenPassages", ...]
 
 
 class PassageSearch(QObject):
-    """Owns the finder and its thread. Main thread; `close` it at the end."""
+    """Owns the finder and its thread. Main thread; `close` it at the end.
+
+    Attributes:
+        finder: The index and what searches it; any thread.
+
+    Signals:
+        index_replaced(Problem): The search index was of no use and is made anew.
+    """
+
+    index_replaced = Signal(object)
 
     def __init__(
         self,
         engine: EngineController,
         hop: MainThread,
         generation: Callable[[], GenerationSettings],
+        limit: Callable[[], int],
         parent: QObject | None = None,
     ) -> None:
+        """Search nothing yet.
+
+        Args:
+            engine: Counts tokens.
+            hop: Brings what was found to the main thread.
+            generation: How replies are made, for the room that one needs.
+            limit: How many passages go with a question at most.
+            parent: Owner.
+        """
         super().__init__(parent)
         self._asking = _Asking(engine, hop, self)
         self._hop = hop
         self._generation = generation
-        self._finder = PassageFinder()
+        self._limit = limit
+        self.finder = PassageFinder(
+            on_problem=lambda problem: hop.post(lambda: self.index_replaced.emit(problem))
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passages")
         self._draft: tuple[object, ...] = ()
         self._draft_text = ""
@@ -61,8 +83,8 @@ class PassageSearch(QObject):
             on_found: Called with the passages of each document that is sent so.
             on_failed: Called instead when the engine went away meanwhile.
         """
-        generation = self._generation()
-        work = self._thread.submit(self._search, question, tuple(parts), without, generation)
+        generation, limit = self._generation(), self._limit()
+        work = self._thread.submit(self._search, question, tuple(parts), without, generation, limit)
         self._hop.when_done(work, on_found, on_failed)
 
     def for_draft(self, draft: str, parts: Sequence[PromptPart], without: Prompt) -> str:
@@ -88,7 +110,7 @@ class PassageSearch(QObject):
         """Stop searching; for the end of the app."""
         self._asking.give_up()
         self._thread.shutdown(wait=True, cancel_futures=True)
-        self._finder.close()
+        self.finder.close()
 
     def _search(
         self,
@@ -96,9 +118,12 @@ class PassageSearch(QObject):
         parts: Sequence[PromptPart],
         without: Prompt,
         generation: GenerationSettings,
+        limit: int,
     ) -> Given:
         budget = passage_budget(self._asking.measure(without, generation), generation)
-        return self._finder.find(question, parts, budget_tokens=budget, engine=self._asking)
+        return self.finder.find(
+            question, parts, budget_tokens=budget, engine=self._asking, limit=limit
+        )
 
 
 class _Asking(QObject):

@@ -19,6 +19,7 @@ from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
 from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
+from app.documents.embedding import DocumentEmbedding
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
 from app.engine.controller import EngineController
@@ -84,7 +85,14 @@ class Desktop(QObject):
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
-        self.search = PassageSearch(self.engine, self.hop, self._generation, self)
+        self.search = PassageSearch(
+            self.engine,
+            self.hop,
+            self._generation,
+            lambda: self.settings.app.passages_per_question,
+            self,
+        )
+        self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
         self.window = MainWindow(self.chat_view)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
@@ -95,6 +103,7 @@ class Desktop(QObject):
         self._closed = False
         self.window.set_app_settings(self.settings.app)
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
+        self.embedding.use_model(self.settings.app.embedding_model)
         self.chat.open(None)
         self.chat_view.focus_composer()
         for problem in (*self.settings.problems, *self.store.problems):
@@ -127,6 +136,7 @@ class Desktop(QObject):
             chat=self.chat,
             ledger=self.ledger,
             shelf=self.shelf,
+            embedding=self.embedding,
             view=self.chat_view,
             parent=self,
         )
@@ -276,6 +286,7 @@ class Desktop(QObject):
         self.models.close()
         self.planning.close()
         self.economics.close()
+        self.embedding.close()
         self.search.close()
         self.viewing.close()
         self.chat.close()
@@ -297,6 +308,9 @@ class Desktop(QObject):
         self.engine.load_failed.connect(self._on_load_failed)
         self.presenter.action_requested.connect(self._on_action)
         self.presenter.password_requested.connect(self._ask_password)
+        self.search.index_replaced.connect(self.notices.problem)
+        self.embedding.failed.connect(self.notices.problem)
+        self.chat.opened.connect(self.embedding.look_at)
         self.shelf.failed.connect(lambda _problem: self.window.show_page("chat"))
         self.sidebar.message_found.connect(self._on_message_found)
 
@@ -455,6 +469,7 @@ class Desktop(QObject):
             theme.apply(self._application, settings.theme)
         if settings.telemetry_hz != old.telemetry_hz:
             self.instruments.sampler.set_rate(settings.telemetry_hz)
+        self.embedding.use_model(settings.embedding_model)
         if settings.model_folders != old.model_folders:
             self.models.scan()
 

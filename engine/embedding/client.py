@@ -85,13 +85,16 @@ class EmbeddingClient:
             role: What the texts are: some models tell questions from passages.
 
         Raises:
-            UserError: The process crashed, hangs, or the model cannot be loaded.
+            UserError: ``embedding.crashed`` and the like: the process crashed, hangs or was closed,
+                or the model cannot be loaded.
         """
         prefixed = tuple(self._file.prefixed(text, role) for text in texts)
         request = Embed(path=self._file.path, texts=prefixed, n_threads=self._n_threads)
         answer = self._asked(request)
         if not isinstance(answer, Vectors):
-            raise UserError.of(answer.problem)
+            # Whatever is wrong, it is wrong with the search by meaning and not with the engine.
+            problem = answer.problem
+            raise UserError("embedding.unusable", reason=problem.message, detail=problem.detail)
         return np.frombuffer(answer.data, np.float32).reshape(len(texts), answer.width)
 
     def close(self) -> None:
@@ -105,7 +108,7 @@ class EmbeddingClient:
         with self._lock:
             for _attempt in range(2):
                 if self._closed:
-                    raise UserError("worker.gone")
+                    raise UserError("embedding.gone")
                 if self._running is None:
                     self._running = _started(self._command)
                 answer = self._running.ask(request)

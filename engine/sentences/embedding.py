@@ -10,6 +10,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The embedding model gives no vectors.",
         "Choose another embedding model in the preferences under Documents.",
     ),
+    "embedding.unusable": (
+        "The embedding model cannot be used: {reason}",
+        "Choose another embedding model in the preferences under Documents.",
+    ),
+    "embedding.gone": ("The embedding model was changed meanwhile.", ""),
     "embedding.crashed": (
         "The embedding model stopped ({reason}).",
         "Choose another embedding model in the preferences under Documents; the log has its last "

@@ -75,7 +75,7 @@ def test_a_process_embeds_leaves_when_idle_and_comes_back(bert: Path) -> None:
     assert running.process.wait(20) == 0
     assert np.array_equal(client.embed(TEXTS), first)
     client.close()
-    with pytest.raises(UserError, match="not running"):
+    with pytest.raises(UserError, match="changed meanwhile"):
         client.embed(TEXTS)
 
 
@@ -90,6 +90,18 @@ def test_a_crash_is_a_sentence_and_the_next_text_has_a_new_process(bert: Path) -
     assert told.value.code == "embedding.crashed"
     assert "SIGSEGV" in told.value.message
     assert client.embed(TEXTS[:1]).shape == (1, 64)
+    client.close()
+
+
+@pytest.mark.model
+def test_a_damaged_model_is_a_sentence(bert: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(bert.read_bytes()[:-4096])
+    client = EmbeddingClient(cut, n_threads=1)
+    with pytest.raises(UserError) as told:
+        client.embed(["x"])
+    assert told.value.code == "embedding.unusable"
+    assert "cut.gguf" in told.value.message
     client.close()
 
 

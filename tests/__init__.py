@@ -1,0 +1,1 @@
+"""The tests. A package by name, so that its scripts run as modules whatever else is installed."""
