@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.embedding.client import EmbeddingClient
-
 if TYPE_CHECKING:
     from app.documents.passages import PassageFinder
     from app.documents.shelf import Shelf
     from app.hop import MainThread
     from engine.documents.model import Document
+    from engine.embedding.client import EmbeddingClient
     from engine.errors import Problem, UserError
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -83,7 +82,7 @@ class DocumentEmbedding(QObject):
         self._let_go()
         if path:
             number = self._model
-            work = self._thread.submit(EmbeddingClient, Path(path))
+            work = self._thread.submit(_client, Path(path))
             self._hop.when_done(
                 work,
                 lambda client: self._opened(number, client, searched),
@@ -186,3 +185,10 @@ class DocumentEmbedding(QObject):
         self._finder.by_words_alone = None
         if client is not None:
             client.close()
+
+
+def _client(path: Path) -> EmbeddingClient:
+    # Loads numpy, which the first window does without.
+    from engine.embedding.client import EmbeddingClient
+
+    return EmbeddingClient(path)

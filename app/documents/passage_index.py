@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.documents.retrieval.index import DocumentIndex
 
+
 T = TypeVar("T")
 
 FILE_NAME = "passages.sqlite3"
@@ -61,6 +62,9 @@ class PassageIndex:
             self._close()
 
     def _opened(self) -> DocumentIndex:
+        # Loads numpy, which the first window does without.
+        from engine.documents.retrieval.index import DocumentIndex
+
         with self._lock:
             if self._index is None:
                 # With numpy, which the first window has no use for.

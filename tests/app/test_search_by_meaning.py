@@ -125,6 +125,7 @@ def test_embedding_can_be_stopped_and_gone_on_with(
         desk.view.chip_action_requested.emit(key, "passages")
         desk.until(lambda: "until all are embedded" in chip_message(desk), "the embedding")
         desk.view.chip_action_requested.emit(key, "stop_embedding")
+        desk.until(lambda: not desk.desktop.ledger.overflow_tokens, "room", timeout_s=20)
         desk.ask(WHERE)
         waits = given(desk, 0).by_words_alone
         assert waits is not None

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.documents.model import Document
-    from engine.documents.retrieval.index import Hit
+    from engine.documents.retrieval.fuse import Hit
 
 _VERSES = 200
 _FIRST = 8

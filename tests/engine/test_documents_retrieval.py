@@ -160,7 +160,7 @@ def test_fusion_prefers_what_both_rankings_know() -> None:
     fused = fuse([ranking(1, 2, 3), ranking(4, 2, 5)])
     assert [hit.chunk_id for hit in fused] == [2, 1, 4, 3, 5]
     assert [hit.rank for hit in fused] == [1, 2, 3, 4, 5]
-    assert fused[0].score == pytest.approx(2 / 62)
+    assert fused[0].score == pytest.approx(2 / 10)
     assert fuse([]) == []
 
 
