@@ -8,11 +8,15 @@ import msgspec
 
 from app.chat.branch import Branch
 from app.store.rows import ChatContents
+from engine.errors import UserError
+from engine.settings import validated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from app.store.chat_store import ChatStore
+    from engine.settings import GenerationSettings
 
 
 class Branches:
@@ -22,8 +26,10 @@ class Branches:
         open_id: The open chat; None is one that holds nothing yet.
     """
 
-    def __init__(self, store: ChatStore) -> None:
+    def __init__(self, store: ChatStore, generation: Callable[[], GenerationSettings]) -> None:
+        """Args: where chats are kept, and the settings of every chat that has none of its own."""
         self._store = store
+        self._generation = generation
         self._branches: dict[int, Branch] = {}
         self.open_id: int | None = None
 
@@ -73,6 +79,24 @@ class Branches:
             branch.chat = msgspec.structs.replace(branch.chat, title=title)
             branch.saving = done
         return done
+
+    def generation(self, chat_id: int | None) -> GenerationSettings:
+        """The settings of a chat's replies: its own, and for the rest those of all chats."""
+        branch = self.get(chat_id) if chat_id is not None else None
+        own = branch.chat.settings if branch else {}
+        base = self._generation()
+        known = {name: value for name, value in own.items() if name in base.__struct_fields__}
+        try:
+            return validated(base, **known)
+        except UserError:
+            # A chat that came from a newer version; what it asks for is not there yet.
+            return base
+
+    def set_setting(self, branch: Branch, name: str, value: object) -> None:
+        """Keep a setting that differs in this chat."""
+        settings = {**branch.chat.settings, name: value}
+        branch.chat = msgspec.structs.replace(branch.chat, settings=settings)
+        branch.saving = self._store.chats.set_settings(branch.chat.id, settings)
 
     def set_draft(self, branch: Branch, draft: str) -> None:
         """Keep what stands in a chat's composer."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from app.chat import citing
 from app.chat.branches import Branches
 from app.chat.citation_keeper import CitationKeeper
+from app.chat.overflow import edited_summary
 from app.chat.replying import Replying
 from app.chat.requests import Requests
 from app.chat.screen import ChatScreen
@@ -72,10 +73,15 @@ class ChatController(QObject):
         self._shelf = shelf
         self._notices = notices
         self._hop = hop
-        self._branches = Branches(store)
+        self._branches = Branches(store, generation)
         self._screen = ChatScreen(view, self._branches)
         self._requests = Requests(
-            store=store, engine=engine, shelf=shelf, search=search, on_searched=self._send_next
+            store=store,
+            engine=engine,
+            shelf=shelf,
+            search=search,
+            branches=self._branches,
+            on_searched=self._send_next,
         )
         self._citations = CitationKeeper(
             store=store, shelf=shelf, hop=hop, branches=self._branches, parent=self
@@ -87,12 +93,13 @@ class ChatController(QObject):
             branches=self._branches,
             screen=self._screen,
             notices=notices,
-            generation=generation,
+            hop=hop,
             parent=self,
         )
         self._queue: list[tuple[int, str]] = []
         self._new_draft = new_draft
         view.restore_draft(new_draft)
+        view.record_edited.connect(self.edit_summary)
         self._citations.kept.connect(self._on_citations_kept)
         self._replying.began.connect(self.list_changed)
         self._replying.ended.connect(self._on_reply_ended)
@@ -121,6 +128,10 @@ class ChatController(QObject):
     def queued(self) -> tuple[str, ...]:
         """Prompts of the open chat that wait for their turn."""
         return tuple(text for chat_id, text in self._queue if chat_id == self.chat_id)
+
+    def generation(self) -> GenerationSettings:
+        """The settings of the open chat's replies."""
+        return self._branches.generation(self.chat_id)
 
     def prompt(self, draft: str = "") -> Prompt:
         """What would be sent now, with what stands in the composer."""
@@ -171,6 +182,13 @@ class ChatController(QObject):
         self._hop.when_done(done, lambda _none: self.list_changed.emit(), self._notices.error)
         self.content_changed.emit()
 
+    def set_overflow(self, policy: str) -> None:
+        """Choose what happens in the open chat when its context is full."""
+        self.ensure_chat()
+        if self.branch is not None and self.generation().overflow != policy:
+            self._branches.set_setting(self.branch, "overflow", policy)
+            self.content_changed.emit()
+
     # ---- sending
 
     def send(self, text: str) -> None:
@@ -199,7 +217,7 @@ class ChatController(QObject):
 
     def stop(self) -> None:
         """Stop the reply, or the load, in progress."""
-        self._engine.cancel()
+        self._replying.stop()
 
     def regenerate(self, message_id: int | None = None) -> None:
         """Write another version of a reply; the last one when none is named."""
@@ -240,6 +258,21 @@ class ChatController(QObject):
             self._replying.generate(branch, message, prefill_reply=message.text)
             self._screen.show_message(message_id)
 
+    def edit_summary(self, record_id: str, text: str) -> None:
+        """Change the summary that stands for older messages."""
+        message_id, _, index = record_id.partition(":")
+        branch = self.branch
+        message = branch.find(int(message_id)) if branch else None
+        if branch is None or message is None or not text.strip():
+            return
+        at = int(index)
+        record = edited_summary(message.records[at], text.strip())
+        records = (*message.records[:at], record, *message.records[at + 1 :])
+        branch.saving = self._store.messages.set_record(message.id, at, record)
+        branch.replace(msgspec.structs.replace(message, records=records))
+        self._screen.show_message(message.id)
+        self.content_changed.emit()
+
     # ---- versions, branches, deleting
 
     def show_version(self, message_id: int, index: int) -> None:
@@ -268,7 +301,7 @@ class ChatController(QObject):
         """A chat was deleted: stop what runs in it and open a new one if it was open."""
         self._queue = [entry for entry in self._queue if entry[0] != chat_id]
         if self.replying_in == chat_id:
-            self._engine.cancel()
+            self._replying.stop()
         self._engine.forget(str(chat_id))
         if self.chat_id == chat_id:
             self.open(None)
@@ -279,7 +312,8 @@ class ChatController(QObject):
         return self._new_draft
 
     def close(self) -> None:
-        """Stop checking citations; for the end of the app."""
+        """Stop what goes on in the background; for the end of the app."""
+        self._replying.close()
         self._citations.close()
 
     # ---- asking

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
+from app.chat.overflow import counting
 from engine.worker.protocol import Delta, Finished, Measured, Segment
 from widgets.chat.viewdata import LedgerView, SegmentView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.chat.controller import ChatController
     from app.engine.controller import EngineController
     from app.session import Session
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import Prompt
+    from engine.worker.protocol import LeftOut, Prompt
     from widgets.chat.chat_view import ChatView
 
 # Typing asks again this often at most; counting a short message takes a few milliseconds.
@@ -38,14 +37,12 @@ class LedgerController(QObject):
         engine: EngineController,
         chat: ChatController,
         view: ChatView,
-        generation: Callable[[], GenerationSettings],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._engine = engine
         self._chat = chat
         self._view = view
-        self._generation = generation
         self._asked: tuple[Prompt, GenerationSettings] | None = None
         self._asked_id = 0
         self._is_dirty = True
@@ -69,7 +66,7 @@ class LedgerController(QObject):
         """Ask again if the request, or the composer's text, changed."""
         if self._engine.session.loaded is None or self._is_replying_here():
             return
-        asked = (self._chat.prompt(self._view.draft().strip()), self._generation())
+        asked = (self._chat.prompt(self._view.draft().strip()), counting(self._chat.generation()))
         if self._is_dirty or asked != self._asked:
             self._asked, self._is_dirty = asked, False
             self._asked_id = self._engine.measure(*asked)
@@ -79,6 +76,11 @@ class LedgerController(QObject):
         """By how much the next request is too long for the window; 0 when it fits."""
         latest = self.latest
         return max(0, latest.prompt_tokens + 1 - latest.n_ctx) if latest else 0
+
+    @property
+    def left_out(self) -> LeftOut | None:
+        """What of the conversation the next request would not hold."""
+        return self.latest.left_out if self.latest else None
 
     def _on_measured(self, measured: Measured) -> None:
         if measured.request_id == self._asked_id:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.documents.shelf import Held, Shelf
     from app.engine.controller import EngineController
     from engine.errors import Problem
-    from engine.worker.protocol import Measured
+    from engine.worker.protocol import LeftOut, Measured
     from widgets.chat.chat_view import ChatView
 
 
@@ -87,6 +87,8 @@ class ChatPresenter(QObject):
             )
         elif session.state in (State.STARTING, State.LOADING):
             hint = self.tr("The model is loading; what you send now waits for it.")
+        elif self._ledger.left_out is not None:
+            hint = self._left_out_words(self._ledger.left_out)
         return ComposerState(
             can_send=has_model and not over,
             generating=session.is_answering,
@@ -95,6 +97,15 @@ class ChatPresenter(QObject):
             hint=hint,
             title=branch.chat.title if branch else "",
         )
+
+    def _left_out_words(self, left_out: LeftOut) -> str:
+        if self._chat.generation().overflow == "summarise":
+            words = self.tr(
+                "The {count} oldest messages ({tokens:,} tokens) will be summarised first."
+            )
+        else:
+            words = self.tr("The {count} oldest messages ({tokens:,} tokens) will be left out.")
+        return words.format(count=left_out.turns, tokens=left_out.tokens)
 
     def _held(self) -> tuple[Held, ...]:
         return self._shelf.held(self._chat.chat_id)
@@ -179,11 +190,7 @@ class ChatPresenter(QObject):
         return ()
 
     def _fit_actions(self, held: Held) -> tuple[ActionView, ...]:
-        actions = []
-        wanted = self._wanted_n_ctx()
-        if wanted is not None:
-            label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
-            actions.append(ActionView(f"more_context:{wanted}", label, primary=True))
+        actions = list(self._longer_context())
         selection = self._selection_that_fits(held)
         if selection:
             label = self.tr("Pages {pages}").format(pages=selection)
@@ -227,9 +234,11 @@ class ChatPresenter(QObject):
             return [self._load_failed_card(session.problem)]
         if session.wanted is None and session.request_id == 0 and session.loaded is None:
             return [self._first_run_card()]
+        branch = self._chat.branch
+        if self._ledger.overflow_tokens and branch is not None and branch.messages:
+            return [self._full_card()]
         if self._refusal is not None:
             return [self._refused_card(self._refusal)]
-        branch = self._chat.branch
         if branch is None or not branch.messages:
             return [self._empty_card()]
         return []
@@ -299,18 +308,51 @@ class ChatPresenter(QObject):
             detail=problem.detail,
         )
 
-    def _refused_card(self, problem: Problem) -> CardView:
+    def _full_card(self) -> CardView:
+        latest = self._ledger.latest
+        taken = {"document": 0, "chat": 0, "message": 0}
+        for segment in latest.segments if latest else ():
+            if segment.kind in taken:
+                taken[segment.kind] += segment.tokens
+        words = self.tr(
+            "The next request is {over:,} tokens longer than the context of {n_ctx:,}: documents "
+            "{documents:,}, conversation {chat:,}, this message {message:,}. Nothing was sent. "
+            "Every way below leaves the chat itself as it is."
+        )
         actions = [ActionView("new_chat", self.tr("New chat"))]
+        if self._chat.generation().overflow == "stop":
+            actions[:0] = [
+                ActionView("overflow:drop", self.tr("Drop the oldest messages")),
+                ActionView("overflow:summarise", self.tr("Summarise the oldest messages")),
+            ]
+        return CardView(
+            kind="context_full",
+            title=self.tr("The context is full"),
+            text=words.format(
+                over=self._ledger.overflow_tokens,
+                n_ctx=latest.n_ctx if latest else 0,
+                documents=taken["document"],
+                chat=taken["chat"],
+                message=taken["message"],
+            ),
+            actions=(*self._longer_context(), *actions),
+        )
+
+    def _longer_context(self) -> tuple[ActionView, ...]:
         wanted = self._wanted_n_ctx()
-        if wanted is not None and problem.code == "engine.prompt_too_long":
-            label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
-            actions.insert(0, ActionView(f"more_context:{wanted}", label, primary=True))
+        if wanted is None:
+            return ()
+        label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
+        return (ActionView(f"more_context:{wanted}", label, primary=True),)
+
+    def _refused_card(self, problem: Problem) -> CardView:
         full = problem.code == "engine.prompt_too_long"
+        actions = (ActionView("new_chat", self.tr("New chat")),)
         return CardView(
             kind="context_full" if full else "error",
             title=self.tr("The context is full") if full else self.tr("No reply"),
             text=_told(problem),
-            actions=tuple(actions),
+            actions=(*self._longer_context(), *actions) if full else actions,
             detail=problem.detail,
         )
 
@@ -344,9 +386,12 @@ class ChatPresenter(QObject):
             self.refresh()
 
     def _on_card_action(self, action: str) -> None:
+        name, _, value = action.partition(":")
         if action == "wait":
             self._silence = None
             self.refresh()
+        elif name == "overflow":
+            self._chat.set_overflow(value)
         else:
             self.action_requested.emit(action)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from app.chat.overflow import summary_of
 from engine.documents.pages import chosen_pages
 from engine.documents.prompt import citation_names, citing_instruction, document_block
 from engine.worker.protocol import Prompt, PromptDocument, Turn
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from engine.documents.model import Document
 
 Mode = Literal["whole", "passages", "parts"]
+
+
+_SUMMARY = "Summary of the conversation before:"
 
 
 def prompt_for(
@@ -32,13 +36,12 @@ def prompt_for(
     An empty draft counts as a message too: its frame is part of what would be sent.
 
     A reply that failed or was never begun is left out: the model did not say it. A reply that was
-    stopped is kept as far as it goes, because the user saw it and answered it.
+    stopped is kept as far as it goes, because the user saw it and answered it. Messages that a
+    summary stands for are left out as well.
     """
-    turns = [
-        Turn(role=message.role, text=message.text)
-        for message in messages
-        if message.text or message.role == "user"
-    ]
+    messages = tuple(messages)
+    summary = summary_of(messages)
+    turns = [Turn(role=each.role, text=each.text) for each in sent_messages(messages)]
     if draft is not None:
         turns.append(Turn(role="user", text=draft))
     return Prompt(
@@ -46,9 +49,20 @@ def prompt_for(
         turns=tuple(turns),
         documents=tuple(documents),
         instruction=instruction,
+        summary=f"{_SUMMARY}\n{summary.text}" if summary else "",
         passages=passages,
         prefill_reply=prefill_reply,
     )
+
+
+def sent_messages(messages: Sequence[Message]) -> list[Message]:
+    """The messages that go to the model as turns; a summary stands for those before them."""
+    summary = summary_of(messages)
+    return [
+        message
+        for message in messages[summary.through if summary else 0 :]
+        if message.text or message.role == "user"
+    ]
 
 
 class PromptPart(NamedTuple):

@@ -12,7 +12,7 @@ from app.chat import figures
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from app.store.rows import Message, MessageState
+    from app.store.rows import Message, MessageState, Record
     from app.store.streaming import ReplyStream
     from engine.errors import Problem
     from engine.worker.protocol import Delta, Finished
@@ -22,20 +22,20 @@ class ActiveReply:
     """One reply from the question to its last token. Main thread.
 
     Args:
-        request_id: The engine's request.
         message: The stored message it is written into; `message.text` is what it continues.
         stream: Its way to the disk.
         model: Name of the model, kept with the figures.
 
     Attributes:
-        begun: The message as it was when the reply began.
+        request_id: The engine's request; 0 while room is made for it.
+        begun: The message as it was when the reply began, with what was noted since.
         saved: Completed once all of it is on the disk; None until it is over.
     """
 
     saved: Future[None] | None = None
 
-    def __init__(self, request_id: int, message: Message, stream: ReplyStream, model: str) -> None:
-        self.request_id = request_id
+    def __init__(self, message: Message, stream: ReplyStream, model: str) -> None:
+        self.request_id = 0
         self.chat_id = message.chat_id
         self.message_id = message.id
         self.begun = message
@@ -57,6 +57,11 @@ class ActiveReply:
             self._text.append(delta.text)
             self._stream.append(delta.text)
 
+    def note(self, *records: Record) -> None:
+        """Add what was left out or done differently; the store keeps it apart."""
+        kept = (*self.begun.records, *records)
+        self.begun = msgspec.structs.replace(self.begun, records=kept)
+
     def message(self) -> Message:
         """The message as it stands."""
         return msgspec.structs.replace(
@@ -73,6 +78,11 @@ class ActiveReply:
         state: MessageState = "stopped" if finished.stop_reason == "cancelled" else "complete"
         self.saved = self._stream.finish(state, stats=stats)
         return msgspec.structs.replace(self.message(), state=state, stats=stats)
+
+    def stop(self) -> Message:
+        """It was stopped before it began."""
+        self.saved = self._stream.finish("stopped")
+        return msgspec.structs.replace(self.message(), state="stopped")
 
     def fail(self, problem: Problem, state: MessageState = "failed") -> Message:
         """The reply ended badly; what was written stays."""

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
+from app.chat.overflow import full_record, removed_record
 from app.chat.reply import ActiveReply
-from engine.worker.protocol import Delta, Failed, Finished, PrefillProgress
+from app.chat.summarising import Summarising
+from engine.errors import Problem
+from engine.worker.protocol import Delta, Failed, Finished, PrefillProgress, Removed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.chat.branch import Branch
     from app.chat.branches import Branches
     from app.chat.requests import Requests
     from app.chat.screen import ChatScreen
     from app.engine.controller import EngineController
+    from app.hop import MainThread
     from app.notices import Notices
     from app.store.chat_store import ChatStore
-    from app.store.rows import Message
-    from engine.errors import Problem
-    from engine.settings import GenerationSettings
+    from app.store.rows import Message, Record
+    from engine.worker.protocol import Turn
 
-Reply = PrefillProgress | Delta | Finished | Failed
+Reply = PrefillProgress | Removed | Delta | Finished | Failed
 
 
 class Replying(QObject):
@@ -49,7 +50,7 @@ class Replying(QObject):
         branches: Branches,
         screen: ChatScreen,
         notices: Notices,
-        generation: Callable[[], GenerationSettings],
+        hop: MainThread,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -59,8 +60,11 @@ class Replying(QObject):
         self._branches = branches
         self._screen = screen
         self._notices = notices
-        self._generation = generation
+        self._summarising = Summarising(
+            store=store, engine=engine, requests=requests, screen=screen, hop=hop, parent=self
+        )
         self._reply: ActiveReply | None = None
+        self._turns: list[Turn] = []
         engine.reply_event.connect(self._on_reply_event)
         engine.reply_lost.connect(self._on_reply_lost)
 
@@ -90,16 +94,48 @@ class Replying(QObject):
 
     def generate(self, branch: Branch, message: Message, prefill_reply: str = "") -> None:
         """Write into a message of a branch, from the text it has already."""
-        prompt = self._requests.for_reply(branch, message, prefill_reply)
         loaded = self._engine.session.loaded
-        self._reply = ActiveReply(
-            request_id=self._engine.generate(prompt, self._generation()),
+        reply = self._reply = ActiveReply(
             message=message,
             stream=self._store.messages.stream(message),
             model=loaded.model.name if loaded else "",
         )
-        branch.replace(self._reply.message())
+        branch.replace(reply.message())
+        if self._branches.generation(branch.chat.id).overflow == "summarise":
+            self._summarising.begin(
+                branch,
+                message,
+                prefill_reply,
+                on_ready=lambda: self._send(reply, branch, prefill_reply),
+                on_end=lambda problem: self._give_up(reply, problem),
+            )
+        else:
+            self._send(reply, branch, prefill_reply)
         self.began.emit()
+
+    def stop(self) -> None:
+        """Stop the reply in progress."""
+        self._summarising.stop()
+        self._engine.cancel()
+
+    def close(self) -> None:
+        """Stop making room; for the end of the app."""
+        self._summarising.close()
+
+    def _send(self, reply: ActiveReply, branch: Branch, prefill_reply: str) -> None:
+        if not self._engine.session.can_answer:
+            self._give_up(reply, Problem(code="worker.gone"))
+            return
+        prompt = self._requests.for_reply(branch, reply.begun, prefill_reply)
+        self._turns = [turn for turn in prompt.turns if turn.role != "system"]
+        generation = self._branches.generation(branch.chat.id)
+        reply.request_id = self._engine.generate(prompt, generation)
+
+    def _give_up(self, reply: ActiveReply, problem: Problem | None) -> None:
+        """There is no room for the reply, or it was stopped before it began."""
+        self._end(reply, reply.fail(problem) if problem else reply.stop())
+        if problem:
+            self.refused.emit(problem)
 
     # ---- what the engine says
 
@@ -110,10 +146,16 @@ class Replying(QObject):
         match event:
             case PrefillProgress():
                 self._screen.show_reading(reply.begun, event)
+            case Removed():
+                gone = event.left_out.turns
+                self._note(reply, removed_record(event, self._turns[:gone], self._n_ctx))
+                del self._turns[:gone]
             case Delta():
                 reply.add(event)
                 self._screen.show_delta(reply.begun, event)
             case Finished():
+                if event.stop_reason == "context_full":
+                    self._note(reply, full_record(event.n_ctx))
                 self._store.chats.set_token_count(reply.chat_id, event.context_used)
                 self._end(reply, reply.finish(event))
                 for notice in event.notices:
@@ -122,7 +164,21 @@ class Replying(QObject):
                 self._end(reply, reply.fail(event.problem))
                 self.refused.emit(event.problem)
 
+    @property
+    def _n_ctx(self) -> int:
+        loaded = self._engine.session.loaded
+        return loaded.context.n_ctx if loaded else 0
+
+    def _note(self, reply: ActiveReply, record: Record) -> None:
+        reply.note(record)
+        self._store.messages.add_records(reply.message_id, (record,))
+        branch = self._branches.get(reply.chat_id)
+        if branch is not None:
+            branch.replace(reply.message())
+            self._screen.show_message(reply.message_id)
+
     def _on_reply_lost(self, problem: Problem) -> None:
+        self._summarising.forget()
         if self._reply is not None:
             self._end(self._reply, self._reply.fail(problem, state="interrupted"))
 

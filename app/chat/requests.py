@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from app.chat.overflow import counting
 from app.chat.prompting import prompt_for
 from app.documents.passages import given_by, passages_record, passages_text
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.chat.branch import Branch
+    from app.chat.branches import Branches
     from app.documents.search import Given, PassageSearch
     from app.documents.shelf import Shelf
     from app.engine.controller import EngineController
     from app.store.chat_store import ChatStore
     from app.store.rows import Message, Record
     from engine.errors import UserError
+    from engine.settings import GenerationSettings
     from engine.worker.protocol import Prompt
 
 
@@ -37,12 +40,14 @@ class Requests:
         engine: EngineController,
         shelf: Shelf,
         search: PassageSearch,
+        branches: Branches,
         on_searched: Callable[[], None],
     ) -> None:
         self._store = store
         self._engine = engine
         self._shelf = shelf
         self._search = search
+        self._branches = branches
         self._on_searched = on_searched
         self.is_searching = False
 
@@ -54,7 +59,9 @@ class Requests:
         without = self._prompt(chat_id, messages, draft=draft)
         if not self._has_passages(chat_id):
             return without
-        found = self._search.for_draft(draft, self._shelf.parts(chat_id), without)
+        found = self._search.for_draft(
+            draft, self._shelf.parts(chat_id), without, self._counting(chat_id)
+        )
         return msgspec.structs.replace(without, passages=found)
 
     def for_reply(self, branch: Branch, message: Message, prefill_reply: str = "") -> Prompt:
@@ -86,6 +93,13 @@ class Requests:
 
     # ---- passages
 
+    def generation(self, chat_id: int | None) -> GenerationSettings:
+        """The settings of a chat's replies."""
+        return self._branches.generation(chat_id)
+
+    def _counting(self, chat_id: int | None) -> GenerationSettings:
+        return counting(self.generation(chat_id))
+
     def _has_passages(self, chat_id: int | None) -> bool:
         return any(part.mode == "passages" for part in self._shelf.parts(chat_id))
 
@@ -115,7 +129,7 @@ class Requests:
 
         self.is_searching = True
         without = self._prompt(chat_id, before, draft=question)
-        self._search.find(question, parts, without, found, failed)
+        self._search.find(question, parts, without, self._counting(chat_id), found, failed)
 
     def with_passages(
         self, branch: Branch, messages: list[Message], then: Callable[[], None]

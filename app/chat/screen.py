@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.chat.views import message_view
@@ -56,6 +57,23 @@ class ChatScreen:
         """Show how far the prompt of a reply is read."""
         if message.chat_id == self._branches.open_id:
             self._view.set_progress(str(message.id), _reading(progress))
+
+    def show_summarising(self, message: Message, progress: PrefillProgress) -> None:
+        """Show how far the messages that are to be summarised are read."""
+        if message.chat_id == self._branches.open_id:
+            reading = replace(_reading(progress), phase="summarising")
+            self._view.set_progress(str(message.id), reading)
+
+    def show_summary(self, message: Message, delta: Delta, limit: int) -> None:
+        """Show how much of a summary is written, of at most `limit` tokens."""
+        if message.chat_id == self._branches.open_id:
+            written = ProgressView(
+                phase="summarising",
+                done=delta.completion_tokens,
+                total=limit,
+                per_second=delta.tokens_per_second,
+            )
+            self._view.set_progress(str(message.id), written)
 
     def show_delta(self, message: Message, delta: Delta) -> None:
         """Show new words of a reply."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.chat import figures
 from app.chat.citing import citation_views
+from app.chat.overflow import WHILE_WRITING, summary_in
 from widgets.chat.viewdata import MessageView, RecordView
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def record_view(message: Message, index: int, record: Record) -> RecordView:
         text=record.sentence,
         action="Show" if removed else "",
         detail=str(removed),
+        body=summary_in(record),
+        follows=record.kind in WHILE_WRITING,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.chat.overflow import full_record, removed_json, removed_record
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.cli.ask_passages import PassageSearch, dropped, passages_json
 from app.documents.passages import passage_budget, passages_record, passages_text
@@ -25,6 +26,7 @@ from engine.worker.protocol import (
     Measured,
     PrefillProgress,
     Prompt,
+    Removed,
     Turn,
 )
 from engine.worker.session import BlockingWorker
@@ -107,7 +109,10 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         answer = as_json(terminal, loaded, measured, finished, search.problems)
         answer |= {"citations": citations(terminal.text, parts)}
-        answer |= {"passages": passages_json(given), "dropped": dropped(given)}
+        answer |= {
+            "passages": passages_json(given),
+            "dropped": [*dropped(given), *removed_json(terminal.removed)],
+        }
         print(json.dumps(answer, ensure_ascii=False))
     else:
         terminal.close(loaded, finished)
@@ -159,6 +164,7 @@ class Terminal:
         self.has_line = not quiet and sys.stderr.isatty()
         self.text = ""
         self.thinking = ""
+        self.removed: list[Removed] = []
 
     def show(self, event: Event) -> None:
         """Print one event."""
@@ -167,6 +173,8 @@ class Terminal:
                 self.say(f"loading {event.fraction:4.0%}")
             case PrefillProgress():
                 self.say(f"reading {event.done:,} of {event.total:,} tokens")
+            case Removed():
+                self.removed.append(event)
             case Delta(thinking=True):
                 self.thinking += event.text
             case Delta():
@@ -213,6 +221,10 @@ class Terminal:
         print(" · ".join(parts), file=sys.stderr)
         for notice in (*loaded.notices, *finished.notices):
             print(notice.message, file=sys.stderr)
+        for event in self.removed:
+            print(removed_record(event, (), finished.n_ctx).sentence, file=sys.stderr)
+        if finished.stop_reason == "context_full":
+            print(full_record(finished.n_ctx).sentence, file=sys.stderr)
 
 
 def ledger_json(measured: Measured, *, passages: str = "Passages") -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.store.rows import Chat, ChatContents, ChatDocument, Message
+from app.store.rows import Chat, ChatContents, ChatDocument, Message, Record
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def to_markdown(contents: ChatContents) -> str:
         parts.append("\n".join(f"- {_document(one)}" for one in contents.documents))
     for message in contents.messages:
         parts.append(_heading(message))
-        parts.extend(f"> {_line(record.sentence)}" for record in message.records)
+        parts.extend(map(_record, message.records))
         if message.thinking:
             parts.append(_folded("Thinking", message.thinking))
         if message.text:
@@ -106,6 +106,15 @@ def _heading(message: Message) -> str:
     if len(message.versions) > 1:
         version = f" · version {message.version_index + 1} of {len(message.versions)}"
     return f"## {_SPEAKERS[message.role]}{named}{version}"
+
+
+def _record(record: Record) -> str:
+    lines = [f"> {_line(record.sentence)}"]
+    summary = record.data.get("summary")
+    if isinstance(summary, str):
+        # It stands for messages in all that follows: part of what the model was told.
+        lines += [">", *(f"> {line}".rstrip() for line in summary.splitlines())]
+    return "\n".join(lines)
 
 
 def _document(one: ChatDocument) -> str:

@@ -194,6 +194,15 @@ class Messages:
         kept = tuple(records)
         return self._writer.submit(lambda at: insert_records(at, message_id, kept, self._ids))
 
+    def set_record(self, message_id: int, index: int, record: Record) -> Future[None]:
+        """Change one of a message's records, counted from 0."""
+        query = (
+            "UPDATE records SET kind = ?, data = ? WHERE id = (SELECT id FROM records"
+            " WHERE message_id = ? ORDER BY id LIMIT 1 OFFSET ?)"
+        )
+        values = (record.kind, _json(record.data), message_id, index)
+        return self._writer.submit(lambda at: _run(at, query, values))
+
     def select(self, message_id: int) -> Future[int]:
         """Show the branch through a message; the result is the id of its last message."""
         return self._writer.submit(lambda at: _select(at, message_id))

@@ -86,11 +86,7 @@ class Desktop(QObject):
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
         self.search = PassageSearch(
-            self.engine,
-            self.hop,
-            self._generation,
-            lambda: self.settings.app.passages_per_question,
-            self,
+            self.engine, self.hop, lambda: self.settings.app.passages_per_question, self
         )
         self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
@@ -128,7 +124,6 @@ class Desktop(QObject):
             engine=self.engine,
             chat=self.chat,
             view=self.chat_view,
-            generation=self._generation,
             parent=self,
         )
         self.presenter = ChatPresenter(

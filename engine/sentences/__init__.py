@@ -18,6 +18,7 @@ _TABLES = (
     "parts",
     "worker",
     "engine",
+    "overflow",
     "models",
     "settings",
     "documents",

@@ -16,6 +16,7 @@ Signals (the view changes nothing by itself unless said so):
     version_requested(str id, int index)
     link_clicked(str url): A link or a citation. Never opened here.
     record_action_requested(str message_id, str record_id)
+    record_edited(str record_id, str text): The text of a record, e.g. a summary.
     card_action_requested(str card_kind, str action_id)
     files_dropped(list[str] paths): Dropped anywhere on the view, or pasted.
     long_paste(str text): More than 2,500 characters pasted; nothing is inserted.

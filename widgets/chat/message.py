@@ -19,7 +19,8 @@ from widgets.chat.editbox import EditBox
 from widgets.chat.footer import Footer
 from widgets.chat.plaintext import neutralised
 from widgets.chat.progress import progress_share, progress_text, writing_groups
-from widgets.chat.record import ProgressRow, RecordRow, StateRow
+from widgets.chat.record import ProgressRow, StateRow
+from widgets.chat.record_row import RecordRow
 from widgets.chat.selection import plain_text, whole
 from widgets.chat.thinking import ThinkingFold
 
@@ -46,6 +47,7 @@ class MessageWidget(QWidget):
         resend_requested: The message was edited to this text.
         version_requested: Index of the version to show.
         record_action_requested: Id of the record whose link was pressed.
+        record_edited: Id of the record and its new text.
         link_clicked: Target of a link or citation.
         height_changed: It became taller or shorter without being asked to.
     """
@@ -54,6 +56,7 @@ class MessageWidget(QWidget):
     resend_requested = Signal(str)
     version_requested = Signal(int)
     record_action_requested = Signal(str)
+    record_edited = Signal(str, str)
     link_clicked = Signal(str)
     height_changed = Signal()
 
@@ -176,6 +179,7 @@ class MessageWidget(QWidget):
         for record in self.view.records:
             row = RecordRow(record, self)
             row.action_requested.connect(self.record_action_requested)
+            row.edited.connect(self.record_edited)
             row.height_changed.connect(self.height_changed)
             row.show()
             self.records.append(row)
@@ -243,7 +247,8 @@ class MessageWidget(QWidget):
     @property
     def is_held(self) -> bool:
         """Whether dropping the widget would lose something: an edit, a selection, the focus."""
-        return self.edit_box is not None or self.body.has_selection() or self._focused
+        is_edited = self.edit_box is not None or any(row.is_held for row in self.records)
+        return is_edited or self.body.has_selection() or self._focused
 
     def _on_edited(self, text: str) -> None:
         self.end_edit()
@@ -284,16 +289,14 @@ class MessageWidget(QWidget):
 
     def place(self, width: int, top: float, bottom: float) -> int:
         """Lay out at a width what lies between two heights; returns the height."""
-        y = 0
-        for row in self.records:
-            height = max(34, row.heightForWidth(width))
-            row.setGeometry(0, y, width, height)
-            y += height + _GAP_PX
+        y = self._place_records(width, 0, follows=False)
         y = (
             self._place_reply(width, y, top, bottom)
             if self._is_reply
             else self._place_own(width, y, top, bottom)
         )
+        if any(row.record.follows for row in self.records):
+            y = self._place_records(width, y + _GAP_PX, follows=True) - _GAP_PX
         if self._state is not None:
             height = max(20, self._state.heightForWidth(width))
             x = 0 if self._is_reply else max(0, width - 230)
@@ -304,6 +307,14 @@ class MessageWidget(QWidget):
         self.footer.setGeometry(0, y + gap, width, foot)
         self.footer.arrange()
         return y + gap + foot + (12 if self._is_reply else 0)
+
+    def _place_records(self, width: int, y: int, *, follows: bool) -> int:
+        for row in self.records:
+            if row.record.follows == follows:
+                height = max(34, row.heightForWidth(width))
+                row.setGeometry(0, y, width, height)
+                y += height + _GAP_PX
+        return y
 
     def _place_reply(self, width: int, y: int, top: float, bottom: float) -> int:
         if self._fold is not None:

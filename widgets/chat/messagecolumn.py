@@ -82,6 +82,7 @@ class MessageColumn(QAbstractScrollArea):
         version_requested: id and index.
         record_action_requested: id of the message and of the record.
         card_action_requested: Kind of the card and id of the action.
+        record_edited: id of the record and its new text.
         link_clicked: Target of a link or citation.
     """
 
@@ -90,6 +91,7 @@ class MessageColumn(QAbstractScrollArea):
     version_requested = Signal(str, int)
     record_action_requested = Signal(str, str)
     card_action_requested = Signal(str, str)
+    record_edited = Signal(str, str)
     link_clicked = Signal(str)
 
     def __init__(self, typesetter: Typesetter, parent: QWidget | None = None) -> None:
@@ -134,6 +136,7 @@ class MessageColumn(QAbstractScrollArea):
         widget.record_action_requested.connect(
             lambda record: self.record_action_requested.emit(id_, record)
         )
+        widget.record_edited.connect(self.record_edited)
         widget.link_clicked.connect(self.link_clicked)
         widget.body.dragged_to.connect(self._on_dragged)
         widget.height_changed.connect(self._arrange_later)

@@ -27,7 +27,8 @@ def progress_text(progress: ProgressView) -> str:
     if progress.phase == "loading":
         pieces = [_loading(progress)]
     else:
-        pieces = [_reading(progress)]
+        reads = progress.phase == "reading"
+        pieces = [_reading(progress) if reads else _summarising(progress)]
         if progress.per_second is not None:
             pieces.append(figures.rate(progress.per_second))
     if progress.seconds_left is not None:
@@ -48,6 +49,12 @@ def _reading(progress: ProgressView) -> str:
     if not progress.total:
         return _tr("Reading")
     return _tr("Reading {done} of {total} tokens").format(
+        done=figures.whole(progress.done), total=figures.whole(progress.total)
+    )
+
+
+def _summarising(progress: ProgressView) -> str:
+    return _tr("Summarising the oldest messages: {done} of {total} tokens").format(
         done=figures.whole(progress.done), total=figures.whole(progress.total)
     )
 

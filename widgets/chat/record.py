@@ -1,11 +1,11 @@
-"""Rows that say what was left out, what went wrong and what is going on, and the cards."""
+"""Rows that say what went wrong and what is going on, and the cards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from widgets import parts, theme
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QLabel
 
-    from widgets.chat.viewdata import CardKind, CardView, RecordView
+    from widgets.chat.viewdata import CardKind, CardView
 
 _DETAIL_PX: Final = 120
 _SHORT_CHARS: Final = 60
@@ -39,61 +39,6 @@ def detail_box(text: str, name: str) -> QPlainTextEdit:
     box.setTabChangesFocus(True)
     parts.named(box, name, box.tr("Details"))
     return box
-
-
-class RecordRow(QWidget):
-    """An inline record, dashed, with its link. Unfolds its own detail.
-
-    Signals:
-        action_requested: The link of a record without detail was pressed; carries the record's id.
-        height_changed: It was folded or unfolded.
-    """
-
-    action_requested = Signal(str)
-    height_changed = Signal()
-
-    def __init__(self, record: RecordView, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.record = record
-        self.setObjectName(f"record_{record.id}")
-        self.setAccessibleName(record.text)
-        column = parts.column(theme.SPACE.s, (theme.SPACE.m, 6, theme.SPACE.m, 6))
-        line = parts.row(theme.SPACE.m)
-        line.addWidget(parts.label(record.text, "meta", "dim", wrap=True), 1)
-        self._detail: QPlainTextEdit | None = None
-        if record.action:
-            link = parts.button(record.action, "recordAction", "link")
-            link.clicked.connect(self.press)
-            line.addWidget(link)
-            self._link = link
-        column.addLayout(line)
-        self.setLayout(column)
-
-    def press(self) -> None:
-        """Follow the record's link."""
-        if not self.record.detail:
-            self.action_requested.emit(self.record.id)
-            return
-        if self._detail is None:
-            self._detail = detail_box(self.record.detail, "recordDetail")
-            layout = self.layout()
-            if layout is not None:
-                layout.addWidget(self._detail)
-        else:
-            self._detail.setVisible(self._detail.isHidden())
-        shown = not self._detail.isHidden()
-        self._link.setText(self.tr("Hide") if shown else self.record.action)
-        self.height_changed.emit()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the dashed frame."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(QColor(theme.current().other), 1, Qt.PenStyle.CustomDashLine)
-        pen.setDashPattern([3, 3])
-        painter.setPen(pen)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        painter.drawRoundedRect(box, theme.RADIUS.control, theme.RADIUS.control)
 
 
 class ProgressRow(QWidget):

@@ -16,7 +16,7 @@ ChipMode = Literal["whole", "passages"]
 ChipState = Literal["reading", "counting", "ready", "failed", "too_large"]
 CitationState = Literal["found", "missing", "unchecked"]
 CardKind = Literal["first_run", "empty", "engine_died", "context_full", "notice", "error"]
-Phase = Literal["loading", "reading", "writing"]
+Phase = Literal["loading", "reading", "summarising", "writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,16 @@ class RecordView:
         action: Label of the link at its end, e.g. ``"Show"``; empty for none.
         detail: Text that the record unfolds by itself when its action is pressed; where it is
             empty the press is reported instead.
+        body: Text that is always shown under the sentence and can be edited, e.g. a summary.
+        follows: Whether it stands behind the text of its message and not before.
     """
 
     id: str
     text: str
     action: str = ""
     detail: str = ""
+    body: str = ""
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class ProgressView:
     """How far the work on a reply is. `total` 0 means that the end is not known.
 
     Attributes:
-        phase: Loading the model, reading the prompt (prefill) or writing (decode).
+        phase: Loading the model, reading the prompt (prefill), summarising older messages before
+            that, or writing (decode).
         done: Tokens, or bytes while loading.
         total: Of how many.
         per_second: Rate in the same unit; `None` while unknown.
