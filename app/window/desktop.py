@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject, QPoint, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu
+from PySide6.QtCore import QObject
 
-from app.chat.citing import SCHEME
 from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
 from app.chat.presenter import ChatPresenter
@@ -30,6 +26,8 @@ from app.session import State
 from app.sidebar.controller import SidebarController
 from app.store.chat_store import ChatStore
 from app.store.settings_file import SettingsFile
+from app.window.commands import Commands
+from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
 from engine.documents.reader import DocumentReader
@@ -37,8 +35,6 @@ from engine.models.demo import resolve_model
 from engine.paths import data_dir
 from widgets import theme
 from widgets.chat.chat_view import ChatView
-from widgets.dialogs.confirm import Confirm
-from widgets.dialogs.crash_report import CrashReport as CrashDialog
 from widgets.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
+    from app.documents.viewing import DocumentViewing
     from app.session import Session
     from engine.errors import Problem
     from engine.settings import AppSettings, GenerationSettings
@@ -92,6 +89,7 @@ class Desktop(QObject):
         self.chat_view = ChatView()
         self.window = MainWindow(self.chat_view)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
+        self.dialogs = Dialogs(self.window, self.notices, self)
         self.later = Later(self._later_steps(), self)
         self._compose_chat()
         self._compose_engine()
@@ -143,6 +141,20 @@ class Desktop(QObject):
             engine=self.engine,
             notices=self.notices,
             hop=self.hop,
+            parent=self,
+        )
+
+        self.commands = Commands(
+            window=self.window,
+            view=self.chat_view,
+            store=self.store,
+            chat=self.chat,
+            shelf=self.shelf,
+            sidebar=self.sidebar,
+            viewing=self._viewing_now,
+            dialogs=self.dialogs,
+            notices=self.notices,
+            add_files=self.add_files,
             parent=self,
         )
 
@@ -225,6 +237,10 @@ class Desktop(QObject):
 
         self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
 
+    def _viewing_now(self) -> DocumentViewing:
+        self.later.finish()
+        return self.viewing
+
     def _tell_build(self) -> None:
         from app.engine.build_words import build_words
 
@@ -296,60 +312,29 @@ class Desktop(QObject):
     # ---- connections
 
     def _connect(self) -> None:
-        self._connect_chat()
-        self._connect_window()
-        self.engine.logged.connect(lambda line: self.window.log.append([line]))
-        self.engine.session_changed.connect(self._on_session_changed)
-        self.engine.load_failed.connect(self._on_load_failed)
-        self.presenter.action_requested.connect(self._on_action)
-        self.presenter.password_requested.connect(self._ask_password)
-        self.search.index_replaced.connect(self.notices.problem)
-        self.embedding.failed.connect(self.notices.problem)
-        self.chat.opened.connect(self.embedding.look_at)
-        self.shelf.failed.connect(lambda _problem: self.window.show_page("chat"))
-        self.sidebar.message_found.connect(self._on_message_found)
-
-    def _connect_chat(self) -> None:
-        view, chat = self.chat_view, self.chat
-        view.send_requested.connect(chat.send)
-        view.queue_requested.connect(chat.send)
-        view.queue_removed.connect(chat.unqueue)
-        view.stop_requested.connect(chat.stop)
-        view.regenerate_requested.connect(lambda i: chat.regenerate(int(i)))
-        view.edit_resend_requested.connect(lambda i, text: chat.edit_and_resend(int(i), text))
-        view.continue_requested.connect(lambda i: chat.go_on(int(i)))
-        view.branch_requested.connect(lambda i: chat.branch_off(int(i)))
-        view.delete_requested.connect(lambda i: chat.delete(int(i)))
-        view.version_requested.connect(lambda i, at: chat.show_version(int(i), at))
-        view.title_edited.connect(self._on_title_edited)
-        view.files_dropped.connect(self.add_files)
-        view.attach_requested.connect(self._choose_files)
-        view.long_paste.connect(lambda text: self.shelf.add_text(chat.ensure_chat(), text))
-        view.export_requested.connect(self._on_export)
-        view.link_clicked.connect(self._on_link)
-        view.menu_requested.connect(self._on_chat_menu)
-
-    def _connect_window(self) -> None:
-        window, act = self.window, self.window.actions_by_name
-        act["find"].triggered.connect(self.chat_view.open_find)
-        act["stop"].triggered.connect(self.chat.stop)
-        act["regenerate"].triggered.connect(lambda: self.chat.regenerate())
-        act["copy_last"].triggered.connect(self._copy_last)
-        act["export"].triggered.connect(lambda: self._on_export("markdown"))
-        act["next_chat"].triggered.connect(partial(self._step_chat, 1))
-        act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
-        window.sidebar.document_add_requested.connect(self._choose_files)
+        window = self.window
         window.painted.connect(self.later.begin)
         window.layout_changed.connect(self._on_layout_changed)
         window.theme_chosen.connect(self._on_theme)
         window.app_settings_edited.connect(self._on_app_settings)
+        self.engine.logged.connect(lambda line: window.log.append([line]))
+        self.engine.session_changed.connect(self._on_session_changed)
+        self.engine.load_failed.connect(self._on_load_failed)
+        self.presenter.action_requested.connect(self._on_action)
+        self.presenter.password_requested.connect(self._on_password_requested)
+        self.search.index_replaced.connect(self.notices.problem)
+        self.embedding.failed.connect(self.notices.problem)
+        self.chat.opened.connect(self.embedding.look_at)
+        self.shelf.failed.connect(lambda _problem: window.show_page("chat"))
 
     # ---- slots
 
-    def _on_message_found(self, _chat_id: int, message_id: int) -> None:
-        ids = [message.id for message in self.chat_view.transcript.messages()]
-        if str(message_id) in ids:
-            self.chat_view.transcript.scroll_to(ids.index(str(message_id)), 0.0)
+    def _on_password_requested(self, key: str, name: str) -> None:
+        chat_id = self.chat.chat_id
+        if chat_id is not None:
+            self.dialogs.ask_password(
+                name, lambda password: self.shelf.retry(chat_id, key, password)
+            )
 
     def _on_layout_changed(self, data: bytes) -> None:
         if not self._closed:
@@ -385,74 +370,6 @@ class Desktop(QObject):
             case "more_context":
                 self.pane.with_n_ctx(int(value))
 
-    def _on_title_edited(self, title: str) -> None:
-        if self.chat.chat_id is not None:
-            self.chat.rename(self.chat.chat_id, title)
-
-    def _on_export(self, how: str) -> None:
-        if self.chat.chat_id is not None:
-            self.sidebar.export(self.chat.chat_id, how)
-
-    def _on_chat_menu(self, where: QPoint) -> None:
-        if self.chat.chat_id is None:
-            return
-        chat_id = self.chat.chat_id
-        menu = QMenu(self.window)
-        menu.addAction(self.tr("Export as Markdown …"), lambda: self._on_export("markdown"))
-        menu.addAction(self.tr("Export as JSON …"), lambda: self._on_export("json"))
-        menu.addSeparator()
-        menu.addAction(self.tr("Delete chat"), lambda: self.sidebar.delete(chat_id))
-        menu.exec(where)
-
-    def _choose_files(self) -> None:
-        paths, _kind = QFileDialog.getOpenFileNames(self.window, self.tr("Add documents"))
-        if paths:
-            self.add_files(paths)
-
-    def _ask_password(self, key: str, name: str) -> None:
-        password, accepted = QInputDialog.getText(
-            self.window,
-            self.tr("Password"),
-            self.tr("Password of {name}:").format(name=name),
-            QLineEdit.EchoMode.Password,
-        )
-        if accepted and self.chat.chat_id is not None:
-            self.shelf.retry(self.chat.chat_id, key, password)
-
-    def _on_link(self, url: str) -> None:
-        """Never open a link that a model wrote without asking."""
-        target = QUrl(url)
-        citation = self.chat.citation(url) if target.scheme() == SCHEME else None
-        if citation is not None:
-            self.viewing.open_citation(citation)
-            return
-        if target.scheme() not in ("http", "https", "mailto"):
-            self.notices.say(
-                self.tr("Only web and mail links can be opened: {url}").format(url=url)
-            )
-            return
-        asking = Confirm(
-            self.window,
-            self.tr("Open this link?"),
-            self.tr("The browser will open {url}").format(url=url),
-            self.tr("Open"),
-        )
-        asking.accepted.connect(lambda: QDesktopServices.openUrl(target))
-        asking.open()
-
-    def _copy_last(self) -> None:
-        text = self.chat_view.last_reply_text()
-        if text:
-            QGuiApplication.clipboard().setText(text)
-            self.notices.say(self.tr("Reply copied."))
-
-    def _step_chat(self, step: int) -> None:
-        ids = [chat.id for chat in self.store.chats.all()]
-        if not ids:
-            return
-        at = ids.index(self.chat.chat_id) + step if self.chat.chat_id in ids else 0
-        self.chat.open(ids[at % len(ids)])
-
     def _on_theme(self, mode: str) -> None:
         self._on_app_settings(msgspec.structs.replace(self.settings.app, theme=mode))
 
@@ -474,19 +391,7 @@ class Desktop(QObject):
         self.hop.post(lambda: self.notices.problem(problem))
 
     def _on_crash(self, report: CrashReport) -> None:
-        self.hop.post(lambda: self._show_crash(report))
-
-    def _show_crash(self, report: CrashReport) -> None:
-        dialog = CrashDialog(
-            self.window,
-            self.tr("Something went wrong inside Leadline"),
-            self.tr("Your chats are safe. This is shown once: {summary}").format(
-                summary=report.summary
-            ),
-            report.text,
-        )
-        dialog.log_requested.connect(self.window.open_log)
-        dialog.open()
+        self.hop.post(lambda: self.dialogs.show_crash(report))
 
     def _crash_facts(self) -> str:
         build = self.engine.session.build

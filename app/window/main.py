@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"{error.message}\n{error.fix}", file=sys.stderr)  # noqa: T201
         if not without_display and _has_display():
-            _show(error)
+            _show(application, error)
         return 1
 
 
@@ -105,10 +105,13 @@ def _has_display() -> bool:
     return bool(named or platform)
 
 
-def _show(error: UserError) -> None:
-    from PySide6.QtWidgets import QMessageBox
+def _show(application: QApplication, error: UserError) -> None:
+    from widgets import theme
+    from widgets.dialogs.message import Message
 
-    QMessageBox.critical(None, "Leadline", f"{error.message}\n\n{error.fix}")
+    # The settings that name a theme may be what cannot be read.
+    theme.apply(application, theme.mode())
+    Message(None, "Leadline", f"{error.message} {error.fix}").exec()
 
 
 def _quit_on_signals(application: QApplication) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.session import State
 from tests.engine.document_files import write_pdf
@@ -104,6 +104,17 @@ def test_an_encrypted_pdf_asks_for_its_password(desk: Desk, tmp_path: Path) -> N
     desk.desktop.shelf.retry(desk.chat.chat_id, read(desk)[0].id, "tide")
     assert read(desk)[0].state == "ready"
     assert "treasure" in desk.chat.prompt("where").documents[0].text
+
+
+def test_a_password_is_typed_unseen_and_with_its_blanks(desk: Desk, tmp_path: Path) -> None:
+    desk.drop(write_pdf(tmp_path / "secret.pdf", ["The treasure is buried."], password=" tide "))
+    key = read(desk)[0].id
+    desk.view.chip_action_requested.emit(key, "password")
+    line = desk.find(QLineEdit, "name_line")
+    assert line.echoMode() is QLineEdit.EchoMode.Password
+    QTest.keyClicks(line, " tide ")
+    desk.press("name_accept")
+    assert read(desk)[0].state == "ready"
 
 
 def test_a_long_paste_becomes_a_document(desk: Desk) -> None:

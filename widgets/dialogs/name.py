@@ -1,4 +1,4 @@
-"""Asks for a name: a folder, a profile, an address."""
+"""Asks for a name: a folder, a profile, an address; or for a password."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class NameDialog(Sheet):
     """One line to fill in; opened with `open()`.
 
+    Args:
+        name: What stands in the line at first.
+        is_secret: A password: shown as dots, and its blanks count.
+
     Signals:
         named: The name, without blanks around it.
     """
@@ -23,13 +27,23 @@ class NameDialog(Sheet):
     named = Signal(str)
 
     def __init__(
-        self, parent: QWidget | None, title: str, act: str, *, text: str = "", name: str = ""
+        self,
+        parent: QWidget | None,
+        title: str,
+        act: str,
+        *,
+        text: str = "",
+        name: str = "",
+        is_secret: bool = False,
     ) -> None:
         super().__init__(parent, "name_dialog", title, text)
         self.setMinimumWidth(360)
         self.line = QLineEdit(name)
         self.line.setObjectName("name_line")
         self.line.setAccessibleName(title)
+        self._is_secret = is_secret
+        if is_secret:
+            self.line.setEchoMode(QLineEdit.EchoMode.Password)
         self.line.selectAll()
         self.body.addWidget(self.line)
         self.foot.addStretch(1)
@@ -43,8 +57,9 @@ class NameDialog(Sheet):
         self.line.setFocus()
 
     def _on_text(self, text: str) -> None:
-        self.act.setEnabled(bool(text.strip()))
+        self.act.setEnabled(bool(text if self._is_secret else text.strip()))
 
     def _on_accept(self) -> None:
-        self.named.emit(self.line.text().strip())
+        text = self.line.text()
+        self.named.emit(text if self._is_secret else text.strip())
         self.accept()

@@ -1,0 +1,79 @@
+"""The dialogs that the application opens by itself: what they ask, and who gets the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog
+
+from widgets.dialogs.confirm import Confirm
+from widgets.dialogs.crash_report import CrashReport as CrashDialog
+from widgets.dialogs.name import NameDialog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.crash import CrashReport
+    from app.notices import Notices
+    from widgets.main_window import MainWindow
+
+
+class Dialogs(QObject):
+    """Main thread. None of them blocks but the system's own for choosing files."""
+
+    def __init__(self, window: MainWindow, notices: Notices, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._window = window
+        self._notices = notices
+
+    def choose_files(self, then: Callable[[list[str]], None]) -> None:
+        """Let the user choose documents."""
+        paths, _kind = QFileDialog.getOpenFileNames(self._window, self.tr("Add documents"))
+        if paths:
+            then(paths)
+
+    def ask_password(self, name: str, then: Callable[[str], None]) -> None:
+        """Ask for the password of a document. It is handed on and kept nowhere."""
+        asked = NameDialog(
+            self._window,
+            self.tr("Password"),
+            self.tr("Open"),
+            text=self.tr("{name} is encrypted. Enter its password to read it.").format(name=name),
+            is_secret=True,
+        )
+        asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asked.named.connect(then)
+        asked.open()
+
+    def open_link(self, url: str) -> None:
+        """Open a web or mail link, and only after asking: a model may have written it."""
+        target = QUrl(url)
+        if target.scheme() not in ("http", "https", "mailto"):
+            self._notices.say(
+                self.tr("Only web and mail links can be opened: {url}").format(url=url)
+            )
+            return
+        asking = Confirm(
+            self._window,
+            self.tr("Open this link?"),
+            self.tr("The browser will open {url}").format(url=url),
+            self.tr("Open"),
+        )
+        asking.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asking.accepted.connect(lambda: QDesktopServices.openUrl(target))
+        asking.open()
+
+    def show_crash(self, report: CrashReport) -> None:
+        """Show a failure that nobody foresaw, once."""
+        dialog = CrashDialog(
+            self._window,
+            self.tr("Something went wrong inside Leadline"),
+            self.tr("Your chats are safe. This is shown once: {summary}").format(
+                summary=report.summary
+            ),
+            report.text,
+        )
+        dialog.log_requested.connect(self._window.open_log)
+        dialog.open()
