@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ModelFileView,
         SpeedSample,
     )
+    from widgets.library.page import LibraryPage
     from widgets.models.page import ModelsPage
 
 ECONOMICS: Final = "economics"
@@ -70,7 +71,8 @@ class MainWindow(QMainWindow):
         self.tick = RepaintTick(self)
         shown = (("chat", self.tr("Chat"), chat_view), *more_pages)
         self._made_pages = {key: page for key, _title, page in shown}
-        titles = {key: title for key, title, _page in shown} | {"models": self.tr("Models")}
+        titles = {key: title for key, title, _page in shown}
+        titles |= {"library": self.tr("Library"), "models": self.tr("Models")}
         self._page_keys = list(titles)
         self.sidebar = Sidebar(tuple(titles.items()))
         self.engine = EnginePane(self.tick)
@@ -148,6 +150,8 @@ class MainWindow(QMainWindow):
         """Show a page by its key; ``economics`` belongs to the models."""
         if key == "models":
             page: QWidget = self.models_page
+        elif key == "library":
+            page = self.library
         elif key == ECONOMICS:
             page = self.economics
         else:
@@ -200,6 +204,15 @@ class MainWindow(QMainWindow):
         self.log.activateWindow()
 
     # ---- pages that are made later ------------------------------------------------------------
+
+    @cached_property
+    def library(self) -> LibraryPage:
+        """All documents."""
+        from widgets.library.page import LibraryPage
+
+        page = LibraryPage()
+        self._add_page("library", page)
+        return page
 
     @cached_property
     def models_page(self) -> ModelsPage:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from widgets.theme import FontRole
 
 Tone = Literal["", "plain", "dim", "faint", "accent", "warn", "bad", "ok"]
-Kind = Literal["", "primary", "quiet", "link", "danger", "segment"]
+Kind = Literal["", "primary", "quiet", "link", "name", "danger", "segment"]
 Margins = tuple[int, int, int, int]
 L = TypeVar("L", bound=QBoxLayout)
 

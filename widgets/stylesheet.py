@@ -114,6 +114,13 @@ QPushButton[kind="link"]:hover { text-decoration: underline; }
 QPushButton[kind="link"]:focus { border: 1px solid $accent; }
 QPushButton[kind="link"]:disabled { color: $faint; }
 
+QPushButton[kind="name"] {
+    background: transparent; border: 1px solid transparent; color: $text; padding: 0 2px;
+    border-radius: 4px;
+}
+QPushButton[kind="name"]:hover { color: $accent; text-decoration: underline; }
+QPushButton[kind="name"]:focus { border: 1px solid $accent; }
+
 QPushButton[kind="segment"] {
     background: transparent; border: 1px solid transparent; color: $dim; padding: 7px 12px;
 }

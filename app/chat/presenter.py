@@ -123,6 +123,8 @@ class ChatPresenter(QObject):
         if held.state in ("reading", "opening"):
             share = "" if held.fraction is None else f"{held.fraction:.0%}"
             return _replaced(view, state="reading", message=share)
+        if held.asks:
+            return self._changed_chip(view, held)
         if held.mode == "passages":
             return self._passages_chip(view, held)
         tokens = self._tokens_of(held.key)
@@ -140,6 +142,24 @@ class ChatPresenter(QObject):
         said.extend(_told(note) for note in (held.document.notes if held.document else ()))
         message = "\n".join(said)
         return _replaced(view, tokens=tokens, message=message, actions=self._page_actions(held))
+
+    def _changed_chip(self, view: ChipView, held: Held) -> ChipView:
+        tokens = self._tokens_of(held.key)
+        keep = ActionView("keep", self.tr("Keep as it was"))
+        if held.file == "gone":
+            message = self.tr("There is no file at {path} any more. What was read of it is kept.")
+            said = message.format(path=held.path)
+            return _replaced(view, state="gone", tokens=tokens, message=said, actions=(keep,))
+        message = self.tr(
+            "{name} changed on disk after it was read. What you send waits for your choice."
+        )
+        return _replaced(
+            view,
+            state="changed",
+            tokens=tokens,
+            message=message.format(name=held.name),
+            actions=(ActionView("read_again", self.tr("Read again"), primary=True), keep),
+        )
 
     def _passages_chip(self, view: ChipView, held: Held) -> ChipView:
         chosen = self.tr(" of pages {pages}").format(pages=held.selection) if held.selection else ""
@@ -410,20 +430,20 @@ class ChatPresenter(QObject):
                 self._shelf.remove(chat_id, key)
             case "retry":
                 self._shelf.retry(chat_id, key)
+            case "read_again":
+                self._shelf.read_again(chat_id, key)
+            case "keep":
+                self._shelf.keep_as_it_was(chat_id, key)
             case "password":
                 self.password_requested.emit(key, held.name)
-            case "pages":
+            case "pages" | "all_pages":
                 self._shelf.choose_pages(chat_id, key, value)
-            case "passages":
-                self._shelf.choose_mode(chat_id, key, "passages")
-            case "whole":
-                self._shelf.choose_mode(chat_id, key, "whole")
+            case "passages" | "whole":
+                self._shelf.choose_mode(chat_id, key, name)
             case "stop_embedding":
                 self._embedding.stop(key)
             case "go_on_embedding":
                 self._embedding.go_on(key)
-            case "all_pages":
-                self._shelf.choose_pages(chat_id, key, "")
             case _:
                 self.action_requested.emit(action)
 

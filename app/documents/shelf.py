@@ -3,53 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
-from app.store.rows import Record
+from app.documents.held import Held, from_store, records_of
 from engine.documents.pages import chosen_pages
 from engine.errors import Problem, UserError
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
     from app.chat.prompting import Mode
+    from app.documents.changes import FileCheck
     from app.hop import MainThread
     from app.store.chat_store import ChatStore
+    from app.store.rows import Record
     from engine.documents.model import Document
-    from engine.documents.reader import DocumentReader, ReadingJob
+    from engine.documents.reader import DocumentReader
     from engine.worker.protocol import PromptDocument
 
-State = Literal["reading", "opening", "ready", "failed"]
-
-
-@dataclass(slots=True)
-class Held:
-    """One document of one chat. Main thread.
-
-    Attributes:
-        key: The document's id; the path while it is being read for the first time.
-        fraction: How much is read; None while unknown.
-        selection: Pages that are sent; empty for all.
-        mode: Whether they are sent whole, or the passages that answer to each question.
-    """
-
-    key: str
-    name: str
-    path: str
-    state: State
-    document: Document | None = None
-    problem: Problem | None = None
-    fraction: float | None = None
-    page_count: int | None = None
-    selection: str = ""
-    mode: Mode = "whole"
-    is_sent: bool = False
-    job: ReadingJob | None = None
+__all__ = ["Held", "Shelf"]
 
 
 class Shelf(QObject):
@@ -79,6 +56,7 @@ class Shelf(QObject):
         self._hop = hop
         self._held: dict[int, list[Held]] = {}
         self._laid_out: dict[int, tuple[PromptDocument, ...]] = {}
+        self._checking: set[int] = set()
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     # ---- reading
@@ -150,6 +128,76 @@ class Shelf(QObject):
             self._store.documents.attach(chat_id, key, mode=mode, selection=held.selection)
             self._tell(chat_id)
 
+    # ---- files that change, and what the library does
+
+    def begin_check(self, chat_id: int) -> None:
+        """The files of a chat are being looked at: what is sent now waits for that."""
+        self._checking.add(chat_id)
+
+    def end_check(self, chat_id: int, checks: dict[str, FileCheck]) -> None:
+        """Take what became of the files, by document."""
+        self._checking.discard(chat_id)
+        for held in self._of(chat_id):
+            check = checks.get(held.key)
+            if check is None:
+                continue
+            held.file, held.version, mtime_ns = check
+            if held.file == "touched" and held.document is not None:
+                held.document = msgspec.structs.replace(held.document, mtime_ns=mtime_ns)
+        self.changed.emit(chat_id)
+
+    def keep_as_it_was(self, chat_id: int, key: str) -> None:
+        """Go on with what was read, until the file changes once more."""
+        held = self.find(chat_id, key)
+        if held is not None:
+            held.kept = held.version
+            self._store.documents.keep(chat_id, key, held.version)
+            self.changed.emit(chat_id)
+
+    def read_again(self, chat_id: int, key: str) -> None:
+        """Read a changed file; the chat keeps the old text until the new one is there."""
+        held = self.find(chat_id, key)
+        if held is not None:
+            name = Path(held.path).name
+            again = Held(held.path, name, held.path, state="reading", replaces=key)
+            self._read(chat_id, again)
+
+    def rename(self, document_id: str, name: str) -> None:
+        """A document is called something else now."""
+        for chat_id, held in self._everywhere(document_id):
+            held.name = name
+            if held.document is not None:
+                held.document = msgspec.structs.replace(held.document, name=name)
+            self._tell(chat_id)
+
+    def forget(self, document_id: str) -> None:
+        """A document was deleted from the library, and so from every chat."""
+        for chat_id, held in self._everywhere(document_id):
+            self._of(chat_id).remove(held)
+            self._tell(chat_id)
+
+    def restore(self, document_id: str) -> None:
+        """A deleted document is in the store again; it goes back to its places."""
+        for chat_id, here in self._held.items():
+            for place, stored in enumerate(self._store.documents.of_chat(chat_id)):
+                if stored.document.id == document_id and self.find(chat_id, document_id) is None:
+                    held = from_store(stored)
+                    here.insert(place, held)
+                    self._open(chat_id, held)
+                    self._tell(chat_id)
+
+    def unpack(self, document_id: str) -> Future[Document | None]:
+        """A stored document with its text, read on a thread."""
+        return self._opener.submit(self._store.documents.get, document_id)
+
+    def _everywhere(self, document_id: str) -> list[tuple[int, Held]]:
+        return [
+            (chat_id, held)
+            for chat_id, here in self._held.items()
+            for held in here
+            if held.key == document_id
+        ]
+
     # ---- what others ask
 
     def held(self, chat_id: int | None) -> tuple[Held, ...]:
@@ -161,8 +209,8 @@ class Shelf(QObject):
         return next((held for held in self._of(chat_id) if held.key == key), None)
 
     def is_busy(self, chat_id: int) -> bool:
-        """Whether a document is still being read: a question has to wait for it."""
-        return any(held.state in ("reading", "opening") for held in self._of(chat_id))
+        """Whether a question has to wait for a document, or for a choice about one."""
+        return chat_id in self._checking or any(held.is_waited_for for held in self._of(chat_id))
 
     def prompt_documents(self, chat_id: int | None) -> tuple[PromptDocument, ...]:
         """What is sent of a chat's documents with every question."""
@@ -186,24 +234,7 @@ class Shelf(QObject):
 
     def records(self, chat_id: int) -> tuple[Record, ...]:
         """What is left out of the documents that go out with the next message, and was not read."""
-        found: list[Record] = []
-        for held in self._of(chat_id):
-            if held.document is None or held.is_sent:
-                continue
-            notes = held.document.notes
-            found.extend(Record(kind=note.code, data=dict(note.params)) for note in notes)
-            if not held.selection:
-                continue
-            count = len(held.document.pages)
-            given = len(chosen_pages(held.document, held.selection))
-            data = {
-                "name": held.name,
-                "pages": held.selection,
-                "left_out": count - given,
-                "count": count,
-            }
-            found.append(Record(kind="app.pages_left_out", data=data))
-        return tuple(found)
+        return tuple(record for held in self._of(chat_id) for record in records_of(held))
 
     def mark_sent(self, chat_id: int, message_id: int) -> tuple[str, ...]:
         """The documents that waited went out with a message; their names."""
@@ -225,26 +256,18 @@ class Shelf(QObject):
         if chat_id not in self._held:
             self._held[chat_id] = []
             for stored in self._store.documents.of_chat(chat_id):
-                held = Held(
-                    key=stored.document.id,
-                    name=stored.document.name,
-                    path=stored.document.path,
-                    state="opening",
-                    page_count=stored.document.page_count,
-                    selection=stored.selection,
-                    mode="passages" if stored.mode == "passages" else "whole",
-                    is_sent=stored.message_id is not None,
-                )
+                held = from_store(stored)
                 self._held[chat_id].append(held)
                 self._open(chat_id, held)
         return self._held[chat_id]
 
     def _open(self, chat_id: int, held: Held) -> None:
         """Unpack a stored document off the main thread: a long one takes a while."""
-        future = self._opener.submit(self._store.documents.get, held.key)
+        future = self.unpack(held.key)
 
         def opened(document: Document | None) -> None:
-            held.document = document
+            # It may have been renamed meanwhile.
+            held.document = msgspec.structs.replace(document, name=held.name) if document else None
             held.state = "ready" if document else "failed"
             if document is None:
                 held.problem = Problem(code="app.document_lost", params={"name": held.name})
@@ -260,17 +283,19 @@ class Shelf(QObject):
         twin = self.find(chat_id, held.key)
         if twin is not None and twin.state == "reading":
             return
-        self._of(chat_id).append(held)
+        here, replaced = self._of(chat_id), self.find(chat_id, held.replaces)
+        here.insert(here.index(replaced) + 1 if replaced else len(here), held)
 
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text.
             try:
-                self._store.documents.put(document)
+                name = self._store.documents.put(document).value.name
             except UserError as error:
                 problem = error.problem
                 self._hop.post(lambda: self._fail(chat_id, held, problem))
             else:
-                self._hop.post(lambda: self._settle(chat_id, held, document))
+                named = msgspec.structs.replace(document, name=name)
+                self._hop.post(lambda: self._settle(chat_id, held, named))
 
         held.job = self._reader.start(
             held.path,
@@ -287,14 +312,28 @@ class Shelf(QObject):
         if held not in self._of(chat_id):
             return
         held.job = None
-        if self.find(chat_id, document.id) is not None:
+        twin = self.find(chat_id, document.id)
+        if twin is not None:
             # The same content is there already and keeps its place.
             self._of(chat_id).remove(held)
+            twin.file = "same"
         else:
-            self._store.documents.attach(chat_id, document.id)
+            self._take_place(chat_id, held, document)
             held.key, held.name, held.document = document.id, document.name, document
             held.state, held.page_count = "ready", len(document.pages)
         self._tell(chat_id)
+
+    def _take_place(self, chat_id: int, held: Held, document: Document) -> None:
+        """Put a document that was read behind the others, or in the place of its older self."""
+        replaced = self.find(chat_id, held.replaces)
+        if replaced is None:
+            self._store.documents.attach(chat_id, document.id)
+            return
+        held.mode, held.is_reread = replaced.mode, True
+        held.selection = _still_valid(document, replaced.selection)
+        self._of(chat_id).remove(replaced)
+        self._store.documents.replace(chat_id, replaced.key, document.id)
+        self._store.documents.attach(chat_id, document.id, mode=held.mode, selection=held.selection)
 
     def _fail(self, chat_id: int, held: Held, problem: Problem) -> None:
         held.job = None
@@ -313,3 +352,12 @@ class Shelf(QObject):
     def _tell(self, chat_id: int) -> None:
         self._laid_out.pop(chat_id, None)
         self.changed.emit(chat_id)
+
+
+def _still_valid(document: Document, selection: str) -> str:
+    """Chosen pages that a newer reading still has; empty when it has none of them."""
+    try:
+        chosen_pages(document, selection)
+    except UserError:
+        return ""
+    return selection

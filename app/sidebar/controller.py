@@ -82,7 +82,6 @@ class SidebarController(QObject):
         sidebar.search_changed.connect(self._on_search)
         sidebar.hit_selected.connect(self._on_hit)
         sidebar.document_attach_requested.connect(self._on_attach)
-        sidebar.document_remove_requested.connect(self._on_document_removed)
         chat.opened.connect(self._on_opened)
         chat.list_changed.connect(self.refresh_chats)
         self._shelf.changed.connect(lambda _chat_id: self.refresh_documents())
@@ -226,17 +225,6 @@ class SidebarController(QObject):
 
     def _on_attach(self, document_id: str) -> None:
         self._shelf.add_stored(self._chat.ensure_chat(), document_id)
-
-    def _on_document_removed(self, document_id: str) -> None:
-        chats = self._store.documents.chats_of(document_id)
-        if chats:
-            titles = [chat.title for chat in map(self._store.chats.get, chats) if chat]
-            self._notices.error(
-                UserError("app.document_in_use", chats=", ".join(titles[:3]), count=len(chats))
-            )
-            return
-        done = self._store.documents.delete(document_id)
-        self._hop.when_done(done, lambda _none: self.refresh_documents(), self._notices.error)
 
     def _on_opened(self, chat_id: int | None) -> None:
         self._sidebar.set_current_chat("" if chat_id is None else str(chat_id))

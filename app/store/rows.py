@@ -110,7 +110,10 @@ class DocumentInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Hash of the content, as in `engine.documents`.
+        name: What the user calls it; the file's name until it is renamed.
         mtime_ns: Time of last change on disk when it was read; 0 for pasted text.
+        word_count: Words of its text; None where they were not counted yet.
+        notes: What was not read of it, and other things to know.
     """
 
     id: str
@@ -122,6 +125,23 @@ class DocumentInfo(msgspec.Struct, frozen=True, kw_only=True):
     page_count: int
     char_count: int
     created_at: float = 0.0
+    word_count: int | None = None
+    notes: tuple[Problem, ...] = ()
+
+
+class DocumentUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat that a document serves."""
+
+    chat_id: int
+    title: str
+
+
+class RemovedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that was removed with all that hung on it, as rows that go back unchanged."""
+
+    name: str
+    rows: tuple[tuple[str, tuple[Any, ...]], ...]
+    chat_ids: tuple[int, ...] = ()
 
 
 class ChatDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,12 +151,14 @@ class ChatDocument(msgspec.Struct, frozen=True, kw_only=True):
         mode: How it is given to the model: ``"whole"``, ``"passages"`` …
         selection: Which pages or sections, e.g. ``"3-9"``; empty for all.
         message_id: The message it was sent with; None while it waits in the composer.
+        kept: Which later state of the file the user wants left aside; empty for none.
     """
 
     document: DocumentInfo
     mode: str = "whole"
     selection: str = ""
     message_id: int | None = None
+    kept: str = ""
 
 
 class ChatContents(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,8 +123,19 @@ CREATE TRIGGER text_update AFTER UPDATE OF text, state ON messages BEGIN
 END;
 """
 
+# Not in the rows of the documents, which hold the text: a list would have to read past it.
+_LIBRARY = """
+CREATE TABLE document_facts (
+    document_id TEXT PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    title TEXT NOT NULL DEFAULT '',
+    word_count INTEGER,
+    notes BLOB
+) WITHOUT ROWID;
+ALTER TABLE chat_documents ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+"""
+
 # The script at index n takes a database from `user_version` n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _LIBRARY)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.chat.controller import ChatController
+    from app.documents.file_watch import FileWatch
     from app.documents.shelf import Shelf
     from app.documents.viewing import DocumentViewing
     from app.notices import Notices
@@ -31,8 +32,9 @@ class Commands(QObject):
     Main thread.
 
     Args:
-        viewing: Gives who shows documents, which is composed late.
         add_files: Puts files into the open chat.
+        viewing: Gives who shows documents, which is composed late.
+        files: Looks before each request whether a document has changed.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Commands(QObject):
         shelf: Shelf,
         sidebar: SidebarController,
         viewing: Callable[[], DocumentViewing],
+        files: FileWatch,
         dialogs: Dialogs,
         notices: Notices,
         add_files: Callable[[list[str]], None],
@@ -58,6 +61,7 @@ class Commands(QObject):
         self._shelf = shelf
         self._sidebar = sidebar
         self._viewing = viewing
+        self._files = files
         self._dialogs = dialogs
         self._notices = notices
         self._add_files = add_files
@@ -67,13 +71,16 @@ class Commands(QObject):
 
     def _connect_conversation(self) -> None:
         view, chat = self._view, self._chat
-        view.send_requested.connect(chat.send)
-        view.queue_requested.connect(chat.send)
+        view.send_requested.connect(self._on_send)
+        view.queue_requested.connect(self._on_send)
         view.queue_removed.connect(chat.unqueue)
         view.stop_requested.connect(chat.stop)
-        view.regenerate_requested.connect(lambda i: chat.regenerate(int(i)))
-        view.edit_resend_requested.connect(lambda i, text: chat.edit_and_resend(int(i), text))
-        view.continue_requested.connect(lambda i: chat.go_on(int(i)))
+        send = self._files.unless_changed
+        view.regenerate_requested.connect(lambda i: send(partial(chat.regenerate, int(i))))
+        view.edit_resend_requested.connect(
+            lambda i, text: send(partial(chat.edit_and_resend, int(i), text))
+        )
+        view.continue_requested.connect(lambda i: send(partial(chat.go_on, int(i))))
         view.branch_requested.connect(lambda i: chat.branch_off(int(i)))
         view.delete_requested.connect(lambda i: chat.delete(int(i)))
         view.version_requested.connect(lambda i, at: chat.show_version(int(i), at))
@@ -83,21 +90,32 @@ class Commands(QObject):
         view.long_paste.connect(lambda text: self._shelf.add_text(chat.ensure_chat(), text))
         view.export_requested.connect(self._on_export)
         view.link_clicked.connect(self._on_link)
+        view.chip_open_requested.connect(lambda ident: self._viewing().open_document(ident))
         view.menu_requested.connect(self._on_chat_menu)
 
     def _connect_actions(self) -> None:
         act = self._window.actions_by_name
         act["find"].triggered.connect(self._view.open_find)
         act["stop"].triggered.connect(self._chat.stop)
-        act["regenerate"].triggered.connect(lambda: self._chat.regenerate())
+        act["regenerate"].triggered.connect(
+            lambda: self._files.unless_changed(self._chat.regenerate)
+        )
         act["copy_last"].triggered.connect(self._on_copy_last)
         act["export"].triggered.connect(lambda: self._on_export("markdown"))
         act["next_chat"].triggered.connect(partial(self._step_chat, 1))
         act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
-        self._window.sidebar.document_add_requested.connect(self._on_attach)
 
     def _on_attach(self) -> None:
-        self._dialogs.choose_files(self._add_files)
+        """Add documents to what is looked at: the library, or else the open chat."""
+        if self._window.page() == "library":
+            self._window.library.add_requested.emit()
+        else:
+            self._dialogs.choose_files(self._add_files)
+
+    def _on_send(self, text: str) -> None:
+        # Begun first, so that the question waits for what is found.
+        self._files.check()
+        self._chat.send(text)
 
     def _on_title_edited(self, title: str) -> None:
         if self._chat.chat_id is not None:

@@ -16,6 +16,7 @@ from app.chat.ledger import LedgerController
 from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
 from app.documents.embedding import DocumentEmbedding
+from app.documents.file_watch import FileWatch
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
 from app.engine.controller import EngineController
@@ -81,7 +82,8 @@ class Desktop(QObject):
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="build")
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
-        self.shelf = Shelf(self.store, DocumentReader(), self.hop, self)
+        self.reader = DocumentReader()
+        self.shelf = Shelf(self.store, self.reader, self.hop, self)
         self.search = PassageSearch(
             self.engine, self.hop, lambda: self.settings.app.passages_per_question, self
         )
@@ -144,6 +146,15 @@ class Desktop(QObject):
             parent=self,
         )
 
+        self.files = FileWatch(
+            application=self._application,
+            store=self.store,
+            shelf=self.shelf,
+            chat=self.chat,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
         self.commands = Commands(
             window=self.window,
             view=self.chat_view,
@@ -152,6 +163,7 @@ class Desktop(QObject):
             shelf=self.shelf,
             sidebar=self.sidebar,
             viewing=self._viewing_now,
+            files=self.files,
             dialogs=self.dialogs,
             notices=self.notices,
             add_files=self.add_files,
@@ -183,6 +195,7 @@ class Desktop(QObject):
                 ("app.engine.economics_controller", "widgets.economics.page"),
             ),
             Step(self._compose_viewing, ("app.documents.viewing",)),
+            Step(self._compose_library, ("app.documents.library", "widgets.library.page")),
             Step(self._tell_build, ("app.engine.build_words",)),
             Step(self.chat_view.typesetter.warm_up),
         )
@@ -233,9 +246,44 @@ class Desktop(QObject):
         )
 
     def _compose_viewing(self) -> None:
+        from app.documents.counting import TokenCounting
         from app.documents.viewing import DocumentViewing
+        from engine.documents.drawing.drawer import PageDrawer
 
-        self.viewing = DocumentViewing(self.store, self.notices, self.hop, self.window, self)
+        self.drawer = PageDrawer()
+        self.counting = TokenCounting(self.engine, self.store, self.hop, self)
+        self.viewing = DocumentViewing(
+            store=self.store,
+            reader=self.reader,
+            drawer=self.drawer,
+            counting=self.counting,
+            notices=self.notices,
+            hop=self.hop,
+            ask_password=self.dialogs.ask_password,
+            parent=self,
+        )
+        self.window.closing.connect(self.viewing.close_viewer)
+
+    def _compose_library(self) -> None:
+        from app.documents.library import LibraryController
+        from app.documents.thumbnails import Thumbnails
+
+        self.thumbnails = Thumbnails(self.drawer, self.hop, self)
+        self.library = LibraryController(
+            window=self.window,
+            store=self.store,
+            chat=self.chat,
+            shelf=self.shelf,
+            reader=self.reader,
+            counting=self.counting,
+            thumbnails=self.thumbnails,
+            viewing=self.viewing,
+            notices=self.notices,
+            hop=self.hop,
+            dialogs=self.dialogs,
+            parent=self,
+        )
+        self.library.changed.connect(self.sidebar.refresh_documents)
 
     def _viewing_now(self) -> DocumentViewing:
         self.later.finish()
@@ -299,7 +347,11 @@ class Desktop(QObject):
         self.economics.close()
         self.embedding.close()
         self.search.close()
+        self.files.close()
+        self.drawer.close()
         self.viewing.close()
+        self.thumbnails.close()
+        self.counting.close()
         self.chat.close()
         self.shelf.close()
         self.instruments.stop()

@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.documents.messages import (
@@ -21,6 +20,7 @@ from engine.documents.messages import (
     Failed,
     Progress,
 )
+from engine.documents.restraint import restrain
 from engine.errors import UserError
 from engine.framing import read_frame, write_frame
 
@@ -39,7 +39,7 @@ def main() -> int:
         return 0
     request = REQUEST_DECODER.decode(body)
     threading.Thread(target=_leave_with_owner, daemon=True).start()
-    _restrain(request.limits.memory_bytes)
+    restrain(request.limits.memory_bytes)
     try:
         write_frame(replies, ENCODER.encode(_serve(request, replies)))
     except MemoryError:
@@ -74,16 +74,6 @@ def _leave_with_owner() -> None:
     """Wait for the owner's end of stdin to close, then end this process in mid-work."""
     os.read(0, 1)
     os._exit(0)
-
-
-def _restrain(memory_bytes: int) -> None:
-    """Bound this process's memory where the system can do that; the owner watches it anyway."""
-    if sys.platform == "linux":
-        import resource
-
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from engine.documents.clean import clean
 from engine.documents.limits import Limits
 from engine.documents.model import OutlineEntry, Page
+from engine.documents.pages import shown_selection
 from engine.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class Draft:
         self._progress = progress or _silent
         self._chars = 0
         self._hidden = 0
+        self._loose_images = 0
         self._notes: dict[tuple[str, str], Problem] = {}
 
     def step(self, done: int, total: int) -> None:
@@ -73,7 +77,13 @@ class Draft:
         key = (code, repr(sorted(params.items())))
         self._notes[key] = Problem(code=code, params=_named(self.name, params))
 
-    def add_page(self, text: str, *, label: str = "", heading: str = "", mark: str = "p.") -> None:
+    def note_images(self, count: int) -> None:
+        """Count images that were not read and belong to no page; the others come with theirs."""
+        self._loose_images += count
+
+    def add_page(
+        self, text: str, *, label: str = "", heading: str = "", mark: str = "p.", images: int = 0
+    ) -> None:
         """Append a page. Without a label it is called by its number.
 
         Raises:
@@ -92,6 +102,7 @@ class Draft:
                 text=text,
                 heading=clean(heading)[0].strip(),
                 mark=mark,
+                images=images,
             )
         )
 
@@ -117,22 +128,23 @@ class Draft:
         if all(count == 1 for count in counts.values()):
             return tuple(self.pages)
         # A label that two pages share cannot be cited. Position is what a reader falls back on.
-        return tuple(
-            Page(
-                number=page.number,
-                label=str(page.number),
-                text=page.text,
-                heading=page.heading,
-                mark=page.mark,
-            )
-            for page in self.pages
-        )
+        return tuple(msgspec.structs.replace(page, label=str(page.number)) for page in self.pages)
 
     def finished_notes(self) -> tuple[Problem, ...]:
         """All notes."""
         if self._hidden:
             self.note("documents.note_hidden", count=self._hidden)
+        self._note_all_images()
         return tuple(self._notes.values())
+
+    def _note_all_images(self) -> None:
+        pages = [page for page in self.pages if page.images]
+        count = sum(page.images for page in pages) + self._loose_images
+        if pages:
+            where = shown_selection(page.number for page in pages)
+            self.note("documents.note_images_on", count=count, pages=where)
+        elif count:
+            self.note("documents.note_images", count=count)
 
 
 def _named(name: str, params: Params) -> Params:

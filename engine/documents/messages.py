@@ -1,6 +1,8 @@
-"""What the reading process and its owner say to each other: msgpack in frames over stdio.
+"""What the processes for documents and their owners say: msgpack in frames over stdio.
 
-One request in, any number of `Progress` out, then `Done` or `Failed`, then the process ends.
+To the reading process goes one request; any number of `Progress` come back, then `Done` or
+`Failed`, then it ends. To the drawing process go any number of `DrawRequest`, and to each comes a
+`Drawing` or a `NotDrawn`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,60 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     problem: Problem
 
 
+class DrawRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Draw this page of a PDF.
+
+    Attributes:
+        index: Which page, from 0.
+        width_px: How wide the picture is to be.
+        text: What was read of the page, for finding passages on it.
+        spans: Passages of `text` whose place on the page is wanted.
+    """
+
+    path: str
+    index: int
+    width_px: int
+    password: str | None = None
+    text: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+class Box(msgspec.Struct, frozen=True, array_like=True):
+    """A rectangle on a page, in shares of its width and height from the upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Drawing(msgspec.Struct, frozen=True, kw_only=True, tag="drawing"):
+    """A page as it looks.
+
+    Attributes:
+        stride: Bytes of a row.
+        pixels: Rows of pixels from the top, each four bytes: red, green, blue, unused.
+        boxes: Where each of the passages stands, line by line; empty for one that was not found.
+    """
+
+    width_px: int
+    height_px: int
+    stride: int
+    pixels: bytes
+    boxes: tuple[tuple[Box, ...], ...] = ()
+
+
+class NotDrawn(msgspec.Struct, frozen=True, kw_only=True, tag="not_drawn"):
+    """There is no picture, and why: ``encrypted`` or ``damaged``."""
+
+    reason: str
+
+
 Reply = Progress | Done | Failed
 REQUEST_DECODER = msgspec.msgpack.Decoder(ReadRequest)
 REPLY_DECODER: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+DRAW_REQUEST_DECODER = msgspec.msgpack.Decoder(DrawRequest)
+DRAW_REPLY_DECODER: msgspec.msgpack.Decoder[Drawing | NotDrawn] = msgspec.msgpack.Decoder(
+    Drawing | NotDrawn
+)
 ENCODER = msgspec.msgpack.Encoder()

@@ -21,6 +21,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         heading: The heading in force where the page begins, empty when there is none.
         mark: The word between a document's name and a label in a citation: "p.", "§", "slide",
             "sheet", "lines", "rows", "file".
+        images: How many images it shows, which were not read.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     heading: str = ""
     mark: str = "p."
+    images: int = 0
 
     @property
     def anchor(self) -> str:
@@ -74,6 +76,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     def char_count(self) -> int:
         """Characters of text on all pages."""
         return sum(len(page.text) for page in self.pages)
+
+    @property
+    def word_count(self) -> int:
+        """Words of text on all pages, as blanks divide them."""
+        return sum(len(page.text.split()) for page in self.pages)
 
     @property
     def text(self) -> str:

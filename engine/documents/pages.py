@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Document, Page
 
+_SHOWN_RUNS = 8
+
 
 def chosen_pages(document: Document, selection: str) -> tuple[Page, ...]:
     """The pages a selection names, in the document's order; all of them when it is empty.
@@ -36,6 +38,14 @@ def as_selection(numbers: Iterable[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def shown_selection(numbers: Iterable[int]) -> str:
+    """Page numbers for a sentence: of a long list the first and the last."""
+    runs = as_selection(numbers).split(", ")
+    if len(runs) <= _SHOWN_RUNS:
+        return ", ".join(runs)
+    return f"{', '.join(runs[: _SHOWN_RUNS - 1])} … {runs[-1]}"
 
 
 def _numbers(selection: str, last: int) -> set[int]:

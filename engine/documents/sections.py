@@ -38,6 +38,7 @@ class SectionWriter:
         self._in_force = ""
         self._titles: list[tuple[str, int]] = []
         self._in_list = False
+        self._images = 0
 
     def heading(self, level: int, title: str) -> None:
         """Begin a section. Level 1 is the outermost."""
@@ -68,14 +69,25 @@ class SectionWriter:
             self.block(line)
             self._in_list = True
 
+    def images(self, count: int) -> None:
+        """Count images that stand here and are not read."""
+        self._images += count
+
     def end_page(self) -> None:
         """Write what was gathered as a page; nothing when there is nothing."""
         if not self._blocks:
+            self._draft.note_images(self._images)
+            self._images = 0
             return
-        self._draft.add_page("\n\n".join(self._blocks), heading=self._heading, mark=self._mark)
+        self._draft.add_page(
+            "\n\n".join(self._blocks),
+            heading=self._heading,
+            mark=self._mark,
+            images=self._images,
+        )
         for title, level in self._titles:
             self._draft.add_outline(title, len(self._draft.pages), level)
-        self._blocks, self._titles, self._size = [], [], 0
+        self._blocks, self._titles, self._size, self._images = [], [], 0, 0
         self._heading = self._in_force
 
     def _has_body(self) -> bool:

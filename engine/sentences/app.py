@@ -5,9 +5,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The chat could not be written to {path}: {reason}",
         "Choose another folder.",
     ),
-    "app.document_in_use": (
-        "This document is part of {count} chats, among them {chats}.",
-        "Take it out of these chats first.",
+    "app.document_read_again": (
+        "{name} had changed on disk and was read again. What was answered before this is from the "
+        "older text.",
+        "",
     ),
     "app.document_lost": (
         "The stored text of {name} could not be found.",

@@ -102,8 +102,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Add it again to read it.",
     ),
     "documents.note_images": (
-        "{count:,} images in {name} were not read.",
+        "Images in {name} that were not read: {count:,}.",
         "What they show is unknown to the model.",
+    ),
+    "documents.note_images_on": (
+        "Images in {name} that were not read: {count:,} (p. {pages}).",
+        "What they show is unknown to the model.",
+    ),
+    "documents.note_scanned_pages": (
+        "{count:,} of {out_of:,} pages of {name} are pictures without text and were not read: "
+        "{pages}.",
+        "Run the file through text recognition (OCR) to have them read.",
     ),
     "documents.note_pictured_pages": (
         "{count:,} of {pages:,} pages of {name} are pictures without text and were not read.",

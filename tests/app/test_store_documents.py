@@ -126,7 +126,65 @@ def test_a_deleted_document_leaves_chats_and_counts(store: ChatStore) -> None:
     stored = store.documents.put(document()).wait()
     store.documents.attach(chat_id, stored.id)
     store.documents.set_token_counts(stored.id, "gemma", TokenCounts(total=1))
-    store.documents.delete(stored.id).result(5)
+    store.documents.remove(stored.id).result(5)
     assert names(store, chat_id) == []
     assert store.documents.token_counts(stored.id, "gemma") is None
     assert store.documents.all() == ()
+
+
+def test_a_name_given_by_the_user_stays_when_the_file_is_read_again(store: ChatStore) -> None:
+    stored = store.documents.put(document()).wait()
+    store.documents.rename(stored.id, "The lease").result(5)
+    assert store.documents.put(document()).wait().name == "The lease"
+    info = store.documents.info(stored.id)
+    read = store.documents.get(stored.id)
+    assert info is not None
+    assert read is not None
+    assert (info.name, read.name) == ("The lease", "The lease")
+    store.documents.rename(stored.id, "").result(5)
+    assert [one.name for one in store.documents.all()] == ["lease.pdf"]
+
+
+def test_a_list_knows_the_words_and_what_was_not_read(store: ChatStore) -> None:
+    store.documents.put(document()).wait()
+    (info,) = store.documents.all()
+    assert info.word_count == document().word_count == 12
+    assert info.notes == document().notes
+
+
+def test_a_removed_document_goes_back_into_its_chats(store: ChatStore) -> None:
+    kept, other = (store.documents.put(document(name)).wait() for name in ("a.pdf", "b.pdf"))
+    chat, lost = (store.chats.create(title=title).wait() for title in ("One", "Two"))
+    message = store.messages.add(chat.id, None, "user", "What is the rent?").wait()
+    for document_id in (kept.id, other.id):
+        store.documents.attach(chat.id, document_id, mode="passages", selection="2-3")
+    store.documents.attach(lost.id, kept.id)
+    store.documents.mark_sent(chat.id, message.id)
+    store.documents.set_token_counts(kept.id, "v", TokenCounts(total=6, by_page=(1, 2, 3)))
+    store.flush()
+    before = store.documents.of_chat(chat.id)
+    assert {use.title for use in store.documents.uses()[kept.id]} == {"One", "Two"}
+
+    removed = store.documents.remove(kept.id).result(5)
+    assert (removed.name, set(removed.chat_ids)) == ("a.pdf", {chat.id, lost.id})
+    assert names(store, chat.id) == ["b.pdf"]
+    assert store.documents.get(kept.id) is None
+    store.chats.delete(lost.id).wait()
+    store.documents.put_back(removed).result(5)
+    assert store.documents.of_chat(chat.id) == before
+    assert store.documents.get(kept.id) == document("a.pdf")
+    assert store.documents.token_totals("v") == {kept.id: 6}
+    assert {use.title for use in store.documents.uses()[kept.id]} == {"One"}
+
+
+def test_another_document_takes_the_place_of_one_in_a_chat(store: ChatStore) -> None:
+    ids = [store.documents.put(document(name)).wait().id for name in ("a.pdf", "b.pdf", "c.pdf")]
+    chat = store.chats.create().wait()
+    for document_id in ids[:2]:
+        store.documents.attach(chat.id, document_id, mode="passages")
+    store.documents.keep(chat.id, ids[0], "12:34").result(5)
+    assert store.documents.of_chat(chat.id)[0].kept == "12:34"
+    store.documents.replace(chat.id, ids[0], ids[2]).result(5)
+    (first, second) = store.documents.of_chat(chat.id)
+    assert (first.document.id, first.mode, first.kept) == (ids[2], "passages", "")
+    assert second.document.id == ids[1]

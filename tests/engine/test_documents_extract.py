@@ -160,7 +160,7 @@ def test_html_keeps_structure_and_leaves_out_what_is_not_shown(tmp_path: Path) -
     assert "```\n  keep\n    this\n```" in text
     assert "[image: plan of the flat]" in text
     assert "hidden" not in text
-    assert codes(document) == ["documents.note_images"]
+    assert codes(document) == ["documents.note_images_on"]
     assert [entry.title for entry in document.outline] == ["Lease"]
 
 
@@ -205,10 +205,11 @@ def test_pdf_labels_that_repeat_give_way_to_numbers(tmp_path: Path) -> None:
 def test_a_pdf_of_many_pages_with_a_picture_says_what_was_not_read(tmp_path: Path) -> None:
     pages = ["A page with enough text"] * 3 + [""]
     document = read_document(write_pdf(tmp_path / "mixed.pdf", pages, pictures=[0, 3]))
-    assert {(note.code, note.params["count"]) for note in document.notes} == {
-        ("documents.note_images", 2),
-        ("documents.note_pictured_pages", 1),
-    }
+    assert [note.message for note in document.notes] == [
+        "1 of 4 pages of mixed.pdf are pictures without text and were not read: 4.",
+        "Images in mixed.pdf that were not read: 2 (p. 1, 4).",
+    ]
+    assert [page.images for page in document.pages] == [1, 0, 0, 1]
     assert document.pages[3].text == ""
 
 

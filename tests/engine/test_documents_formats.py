@@ -85,7 +85,7 @@ def test_docx(tmp_path: Path) -> None:
     assert "| Month | Sum |\n| --- | --- |\n| May | 900\\|950 |" in text
     assert "Notice is thirty days." in text
     assert "File 4711" in text
-    assert notes(document) == {"documents.note_images": 1}
+    assert notes(document) == {"documents.note_images_on": 1}
     notice = next(page for page in document.pages if "thirty" in page.text)
     assert (notice.heading, notice.mark) == ("2. Notice", "§")
 
@@ -128,7 +128,7 @@ def test_pptx(tmp_path: Path) -> None:
     assert "| Depth | Bottom |\n| --- | --- |\n| 4.9 | rock |" in document.pages[1].text
     assert "| May | 10.7 |\n| June | 8.4 |" in document.pages[1].text
     assert [entry.title for entry in document.outline] == ["Soundings"]
-    assert notes(document) == {"documents.note_images": 1}
+    assert notes(document) == {"documents.note_images_on": 1}
 
 
 def test_xlsx(tmp_path: Path) -> None:

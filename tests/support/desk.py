@@ -170,16 +170,17 @@ class Desk:
         widgets: list[W] = (inside or self.desktop.window).findChildren(kind, name)
         return [widget for widget in widgets if widget.isVisible()]
 
-    def drop(self, *paths: Path) -> None:
-        """Drop files on the conversation."""
+    def drop(self, *paths: Path, on: QWidget | None = None) -> None:
+        """Drop files on the conversation, or on another widget."""
+        target = on or self.view
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
         where, copy = QPoint(200, 200), Qt.DropAction.CopyAction
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         entering = QDragEnterEvent(where, copy, data, left, none)
-        QCoreApplication.sendEvent(self.view, entering)
+        QCoreApplication.sendEvent(target, entering)
         assert entering.isAccepted()
-        QCoreApplication.sendEvent(self.view, QDropEvent(QPointF(where), copy, data, left, none))
+        QCoreApplication.sendEvent(target, QDropEvent(QPointF(where), copy, data, left, none))
 
     def open_chat(self, chat_id: int | None) -> None:
         """Open another chat."""

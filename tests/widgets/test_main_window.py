@@ -110,7 +110,7 @@ def test_escape_is_free_until_something_can_be_stopped(window: MainWindow, qtbot
 
 def test_pages_switch_by_key_and_by_segment(window: MainWindow, qtbot: QtBot) -> None:
     with qtbot.waitSignal(window.page_shown) as shown:
-        press(window, "Ctrl+2")
+        press(window, "Ctrl+3")
     assert shown.args == ["models"]
     assert window.models_page.isVisible()
     segment = window.findChild(QPushButton, "page_chat")

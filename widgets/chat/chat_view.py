@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QWidget
 
 from widgets import parts, theme
 from widgets.chat.composer import Composer
-from widgets.chat.dropoverlay import DropOverlay
 from widgets.chat.findbar import FindBar, Hit, hits
 from widgets.chat.header import Header
 from widgets.chat.ledger import Ledger
 from widgets.chat.transcript import Transcript
 from widgets.chat.typeset import Typesetter
 from widgets.chat.viewdata import ActionView, CardView, ComposerState
+from widgets.drop_overlay import DropOverlay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,7 @@ class ChatView(QWidget):
     attach_requested = Signal()
     chip_remove_requested = Signal(str)
     chip_action_requested = Signal(str, str)
+    chip_open_requested = Signal(str)
     title_edited = Signal(str)
     export_requested = Signal(str)
     menu_requested = Signal(QPoint)
@@ -81,7 +82,11 @@ class ChatView(QWidget):
         self.ledger = Ledger()
         self.composer = Composer()
         self._foot = QWidget()
-        self._overlay = DropOverlay(self)
+        self._overlay = DropOverlay(
+            self,
+            self.tr("Drop to add it to this chat"),
+            self.tr("Drop to add {count} documents to this chat"),
+        )
         self._find_timer = QTimer(self, singleShot=True, interval=_FIND_DELAY_MS)
         self._find_timer.timeout.connect(self._search)
         self._assemble()
@@ -119,6 +124,7 @@ class ChatView(QWidget):
             "long_paste",
             "chip_remove_requested",
             "chip_action_requested",
+            "chip_open_requested",
         ):
             getattr(self.composer, signal).connect(getattr(self, signal))
         self.composer.files_pasted.connect(self.files_dropped)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CHIP_PX: Final = 30
 _NAME_PX: Final = 190
 _QUEUED_CHARS: Final = 70
+_MARKED: Final = ("failed", "too_large", "changed", "gone")
 
 
 class FlowLayout(QLayout):
@@ -103,6 +104,8 @@ def state_words(chip: ChipView) -> tuple[str, Tone]:
         "ready": (_tr("ready"), "ok"),
         "failed": (_tr("cannot be read"), "bad"),
         "too_large": (_tr("does not fit"), "warn"),
+        "changed": (_tr("changed on disk"), "warn"),
+        "gone": (_tr("file is gone"), "warn"),
     }
     return words[chip.state]
 
@@ -129,26 +132,23 @@ class DocumentChip(_Chip):
 
     Signals:
         remove_requested: Its cross was pressed.
+        open_requested: Its name was pressed.
     """
 
     remove_requested = Signal(str)
+    open_requested = Signal(str)
 
     def __init__(self, chip: ChipView) -> None:
         super().__init__()
         self.chip = chip
         parts.named(self, f"chip_{chip.id}", self._spoken())
         line = parts.row(6, (9, 3, 3, 3))
-        if chip.state in ("failed", "too_large"):
+        if chip.state in _MARKED:
             mark = parts.label()
             tone = "bad" if chip.state == "failed" else "warn"
             mark.setPixmap(pixmap("error" if tone == "bad" else "warning", tone, 14, 2))
             line.addWidget(mark)
-        name = parts.label("", "meta", strong=True)
-        shown = name.fontMetrics().elidedText(
-            neutralised(chip.name), Qt.TextElideMode.ElideMiddle, _NAME_PX
-        )
-        name.setText(shown)
-        line.addWidget(name)
+        line.addWidget(self._made_name())
         if self._facts():
             line.addWidget(parts.label(self._facts(), "meta", "dim"))
         word, tone_word = state_words(chip)
@@ -161,6 +161,19 @@ class DocumentChip(_Chip):
         line.addWidget(remove)
         self.setLayout(line)
         self.setToolTip(chip.message or neutralised(chip.name))
+
+    def _made_name(self) -> QWidget:
+        chip = self.chip
+        name = parts.button("", "chipOpen", "name")
+        name.setFont(theme.font("meta", strong=True))
+        shown = name.fontMetrics().elidedText(
+            neutralised(chip.name), Qt.TextElideMode.ElideMiddle, _NAME_PX
+        )
+        name.setText(shown.replace("&", "&&"))
+        name.setAccessibleName(self.tr("Open {name}").format(name=chip.name))
+        name.setEnabled(chip.state not in ("reading", "failed"))
+        name.clicked.connect(lambda: self.open_requested.emit(chip.id))
+        return name
 
     def _facts(self) -> str:
         chip = self.chip

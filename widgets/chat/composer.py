@@ -34,6 +34,7 @@ class Composer(QWidget):
         long_paste: Text.
         chip_remove_requested: Id of a document.
         chip_action_requested: Id of a document and of a choice.
+        chip_open_requested: Id of a document to look at.
     """
 
     send_requested = Signal(str)
@@ -45,6 +46,7 @@ class Composer(QWidget):
     long_paste = Signal(str)
     chip_remove_requested = Signal(str)
     chip_action_requested = Signal(str, str)
+    chip_open_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -151,6 +153,7 @@ class Composer(QWidget):
         for view in self._chips:
             chip = DocumentChip(view)
             chip.remove_requested.connect(self.chip_remove_requested)
+            chip.open_requested.connect(self.chip_open_requested)
             self._chip_flow.addWidget(chip)
             if view.message and (view.actions or view.state in ("failed", "too_large")):
                 notice = ChipNotice(view)

@@ -1,193 +1,300 @@
-"""A document's page as it looks beside what was read of it, with a passage highlighted."""
+"""A document's pages as they look beside what was read of them, with passages highlighted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeySequence, QPixmap, QShortcut, QTextCharFormat
-from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit, QScrollArea, QTextEdit, QWidget
+from PySide6.QtGui import QColor, QKeySequence, QShortcut, QTextCharFormat
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QSplitter,
+    QTextEdit,
+    QWidget,
+)
 
 from widgets import parts, theme
+from widgets.documents.match_bar import MatchBar
+from widgets.documents.outline import OutlineList
+from widgets.documents.page_picture import PagePicture
 from widgets.documents.viewdata import PageView
-from widgets.search_line import SearchLine
+from widgets.figures import whole
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QResizeEvent
+    from widgets.documents.viewdata import DocumentView, NoticeView, PictureView, Span
 
-_SIZE: Final = QSize(1080, 760)
-_HIGHLIGHT_ALPHA: Final = 0.32
+_SIZE: Final = QSize(1160, 800)
+_OUTLINE_PX: Final = (160, 400)
+_CURRENT_ALPHA: Final = 0.36
+_OTHER_ALPHA: Final = 0.15
 
 
 class PageViewer(QDialog):
-    """Shows one page at a time; the application brings the others. Esc closes. Main thread.
+    """A window of its own, so that an answer and its source can be read side by side.
+
+    Shows one page at a time; the application brings the others. Esc closes. Main thread.
 
     Signals:
         page_requested: Another page is wanted, by its number.
-        search_requested: Words to look for after this page.
+        place_requested: Another page is wanted, by what was typed: a number or a label.
+        search_changed: Words to look for in the document; empty ends the search.
+        match_requested: 1 for the next match, -1 for the one before.
+        action_requested: The choice of the notice.
     """
 
     page_requested = Signal(int)
-    search_requested = Signal(str)
+    place_requested = Signal(str)
+    search_changed = Signal(str)
+    match_requested = Signal(int)
+    action_requested = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__(None)
         parts.named(self, "page_viewer", self.tr("Document"))
-        self._page = PageView("", 1, 1, "", "")
-        self._image = QImage()
-        self._head = parts.row(theme.SPACE.m, (theme.SPACE.xl, 10, theme.SPACE.l, 10))
-        self._body = parts.row(theme.SPACE.l, (theme.SPACE.xl, 20, theme.SPACE.xl, 20))
-        self._not_found = parts.label("", "meta", "warn")
-        self._make_head()
-        self._make_body()
-        whole = parts.column(0)
-        whole.addLayout(self._head)
-        whole.addWidget(parts.hairline())
-        whole.addLayout(self._body, 1)
-        self.setLayout(whole)
+        self.setWindowFlag(Qt.WindowType.WindowMinMaxButtonsHint)
+        self._page = PageView(1, 1, "", "")
+        self.matches = MatchBar()
+        self.outline = OutlineList()
+        self.picture = PagePicture()
+        self._action = ""
+        self._make_place()
+        whole_view = parts.column(0)
+        whole_view.addLayout(self._head())
+        whole_view.addWidget(parts.hairline())
+        self._notice_room = self._made_notice()
+        whole_view.addWidget(self._notice_room)
+        whole_view.addWidget(self._body(), 1)
+        self.setLayout(whole_view)
         self.resize(_SIZE)
-        for keys, step in ((Qt.Key.Key_PageUp, -1), (Qt.Key.Key_PageDown, 1)):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.activated.connect(lambda step=step: self._step(step))
-        find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
-        find.activated.connect(self._search.setFocus)
-        theme.signals().changed.connect(self._highlight)
+        self._connect()
+        self._add_keys()
+        self._text.setFocus()
 
     # ---- what it is given
 
+    def set_document(self, document: DocumentView) -> None:
+        """Show another document; its first page comes with `set_page`."""
+        self.setWindowTitle(document.name)
+        self._name.set_whole(document.name, document.facts)
+        self.outline.set_entries(document.outline)
+        self._toggle_outline.setVisible(bool(document.outline))
+        self._outline_pane.setVisible(bool(document.outline))
+
     def set_page(self, page: PageView) -> None:
         """Show a page; its picture comes with `set_picture`."""
+        is_same = (page.number, page.text) == (self._page.number, self._page.text)
         self._page = page
-        self.setWindowTitle(page.name)
-        self._name.set_whole(page.name)
-        place = self.tr("Page {number:,} of {count:,}").format(number=page.number, count=page.count)
-        if page.label and page.label != str(page.number):
-            place += self.tr(" · label “{label}”").format(label=page.label)
-        self._place.setText(place)
+        self._number.setText(str(page.number))
+        self._place.setText(self._place_words(page))
         self._cited.setText(f"{'●' if page.is_found else '○'} {page.cited}" if page.cited else "")
         self._cited.setVisible(bool(page.cited))
         parts.restyle(self._cited, "tone", "accent" if page.is_found else "dim")
+        self._unread.setText(page.unread)
+        self._unread.setVisible(bool(page.unread))
         self._before.setEnabled(page.number > 1)
         self._after.setEnabled(page.number < page.count)
-        self._text.setPlainText(page.text or self.tr("There is no text on this page."))
+        if not is_same:
+            self._text.setPlainText(page.text or self.tr("There is no text on this page."))
+            self.outline.follow(page.number)
         self._highlight()
-        self._image = QImage()
-        self._picture.setText(self.tr("Drawing the page …"))
-        self._scroll.setVisible(page.has_picture)
+        self._show_notice(page.notice)
+        self._picture_pane.setVisible(page.has_picture)
+        self.picture.set_waiting()
 
-    def set_picture(self, number: int, image: QImage) -> None:
-        """The page as it looks; one that comes too late is not shown, an empty one hides it."""
-        if number != self._page.number:
-            return
-        self._image = image
-        self._scroll.setVisible(not image.isNull())
-        self._fit_picture()
+    def set_picture(self, picture: PictureView) -> None:
+        """The page as it looks; one that comes too late is not shown."""
+        if picture.number == self._page.number and not picture.image.isNull():
+            self.picture.set_picture(picture.image, picture.boxes, self._page.current)
 
-    def say_not_found(self) -> None:
-        """The words that were looked for are on no page."""
-        self._not_found.setText(self.tr("not found"))
+    def _place_words(self, page: PageView) -> str:
+        words = [self.tr("of {count:,}").format(count=page.count)]
+        if page.label and page.label != str(page.number):
+            words.append(self.tr("label “{label}”").format(label=page.label))
+        if page.tokens is not None:
+            words.append(self.tr("{tokens} tokens").format(tokens=whole(page.tokens)))
+        return " · ".join(words)
+
+    def _show_notice(self, notice: NoticeView | None) -> None:
+        self._notice_room.setVisible(notice is not None)
+        if notice is not None:
+            self._notice_text.setText(notice.text)
+            self._notice_act.setVisible(bool(notice.action))
+            self._notice_act.setText(notice.label)
+            self._notice_act.setAccessibleName(notice.label)
+            self._action = notice.action
 
     # ---- putting together
 
-    def _make_head(self) -> None:
+    def _make_place(self) -> None:
         self._name = parts.ElidedLabel("", "title")
         self._name.setObjectName("pageDocument")
+        self._number = QLineEdit()
+        parts.named(self._number, "pageNumber", self.tr("Page, by its number or label"))
+        self._number.setToolTip(self.tr("Go to a page by its number or label (Ctrl+G)"))
+        self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._number.setFixedWidth(58)
         self._place = parts.label("", "body", "dim")
         self._place.setObjectName("pagePlace")
-        self._search = SearchLine("pageSearch", self.tr("Find in this document"))
-        self._search.setMaximumWidth(220)
-        self._search.textChanged.connect(lambda: self._not_found.setText(""))
-        self._search.returnPressed.connect(self._on_search)
         self._before = parts.icon_button(
             "chevron-left", "pagePrevious", self.tr("Previous page (Page Up)")
         )
         self._after = parts.icon_button(
             "chevron-right", "pageNext", self.tr("Next page (Page Down)")
         )
-        self._before.clicked.connect(lambda: self._step(-1))
-        self._after.clicked.connect(lambda: self._step(1))
-        back = parts.button(self.tr("Back"), "pageBack")
-        back.clicked.connect(self.close)
-        self._head.addWidget(self._name, 1)
-        for widget in (
-            self._place,
-            self._before,
-            self._after,
-            self._not_found,
-            self._search,
-            back,
-        ):
-            self._head.addWidget(widget)
+        self._toggle_outline = parts.icon_button(
+            "sidebar", "pageOutline", self.tr("Show or hide the contents")
+        )
 
-    def _make_body(self) -> None:
-        self._picture = QLabel()
-        self._picture.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
-        parts.named(self._picture, "pagePicture", self.tr("The page as it looks"))
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setWidget(self._picture)
-        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        parts.named(self._scroll, "pageScroll", self.tr("The page as it looks"))
+    def _head(self) -> QHBoxLayout:
+        head = parts.row(theme.SPACE.s, (theme.SPACE.l, 10, theme.SPACE.l, 10))
+        head.addWidget(self._toggle_outline)
+        head.addWidget(self._name, 1)
+        head.addSpacing(theme.SPACE.m)
+        head.addWidget(parts.label(self.tr("Page"), "body", "dim"))
+        for widget in (self._number, self._place, self._before, self._after):
+            head.addWidget(widget)
+        head.addSpacing(theme.SPACE.m)
+        head.addWidget(self.matches)
+        return head
+
+    def _made_notice(self) -> QWidget:
+        notice = parts.frame("notice", "pageNotice")
+        self._notice_text = parts.label("", "body", wrap=True)
+        self._notice_text.setObjectName("pageNoticeText")
+        self._notice_act = parts.button("", "pageNoticeAct")
+        line = parts.row(
+            theme.SPACE.m, (theme.SPACE.m, theme.SPACE.s, theme.SPACE.s, theme.SPACE.s)
+        )
+        line.addWidget(self._notice_text, 1)
+        line.addWidget(self._notice_act)
+        notice.setLayout(line)
+        around = parts.row(0, (theme.SPACE.l, theme.SPACE.m, theme.SPACE.l, 0))
+        around.addWidget(notice)
+        holder = QWidget()
+        holder.setLayout(around)
+        return holder
+
+    def _body(self) -> QWidget:
+        self._outline_pane = QWidget()
+        listed = parts.column(theme.SPACE.s, (theme.SPACE.s, theme.SPACE.l, theme.SPACE.s, 0))
+        heading = parts.SectionHeading(self.tr("Contents"), "pageOutlineHeading")
+        heading.setContentsMargins(theme.SPACE.s, 0, theme.SPACE.s, 0)
+        listed.addWidget(heading)
+        listed.addWidget(self.outline, 1)
+        self._outline_pane.setLayout(listed)
+        self._outline_pane.setMinimumWidth(_OUTLINE_PX[0])
+        self._outline_pane.setMaximumWidth(_OUTLINE_PX[1])
+        self._picture_pane = QWidget()
+        page = parts.row(0, (theme.SPACE.l, theme.SPACE.l, theme.SPACE.s, theme.SPACE.l))
+        page.addWidget(self.picture)
+        self._picture_pane.setLayout(page)
+        body = QSplitter(Qt.Orientation.Horizontal)
+        body.setObjectName("pagePanes")
+        body.setChildrenCollapsible(False)
+        body.setHandleWidth(1)
+        for part in (self._outline_pane, self._picture_pane, self._read_pane()):
+            body.addWidget(part)
+        self.picture.setMinimumWidth(240)
+        body.setSizes([220, 540, 400])
+        for at, stretch in enumerate((0, 6, 5)):
+            body.setStretchFactor(at, stretch)
+        return body
+
+    def _read_pane(self) -> QWidget:
         self._cited = parts.label("", "meta", "dim", wrap=True)
         self._cited.setObjectName("pageCited")
-        heading = parts.SectionHeading(self.tr("What was read"), "pageTextHeading")
+        self._unread = parts.label("", "meta", "warn", wrap=True)
+        self._unread.setObjectName("pageUnread")
         self._text = QPlainTextEdit()
         self._text.setReadOnly(True)
         self._text.setTabChangesFocus(True)
         self._text.setFont(theme.font("body"))
         parts.named(self._text, "pageText", self.tr("What was read of the page"))
-        right = parts.column(theme.SPACE.s)
-        right.addWidget(self._cited)
-        right.addWidget(heading)
-        right.addWidget(self._text, 1)
-        self._body.addWidget(self._scroll, 6)
-        self._body.addLayout(right, 5)
+        column = parts.column(
+            theme.SPACE.s, (theme.SPACE.l, theme.SPACE.l, theme.SPACE.l, theme.SPACE.l)
+        )
+        column.addWidget(self._cited)
+        column.addWidget(parts.SectionHeading(self.tr("What was read"), "pageTextHeading"))
+        column.addWidget(self._unread)
+        column.addWidget(self._text, 1)
+        pane = QWidget()
+        pane.setLayout(column)
+        pane.setMinimumWidth(260)
+        return pane
+
+    def _connect(self) -> None:
+        self._before.clicked.connect(lambda: self._step(-1))
+        self._after.clicked.connect(lambda: self._step(1))
+        self._number.returnPressed.connect(self._on_place)
+        self._toggle_outline.clicked.connect(
+            lambda: self._outline_pane.setVisible(self._outline_pane.isHidden())
+        )
+        self.outline.opened.connect(
+            lambda ident: self.page_requested.emit(self.outline.page_of(ident))
+        )
+        self.matches.search_changed.connect(self.search_changed)
+        self.matches.step_requested.connect(self.match_requested)
+        self._notice_act.clicked.connect(lambda: self.action_requested.emit(self._action))
+        theme.signals().changed.connect(self._highlight)
+
+    def _add_keys(self) -> None:
+        find = QKeySequence(QKeySequence.StandardKey.Find)
+        for keys, act in (
+            (QKeySequence(Qt.Key.Key_PageUp), lambda: self._step(-1)),
+            (QKeySequence(Qt.Key.Key_PageDown), lambda: self._step(1)),
+            (QKeySequence("Ctrl+Home"), lambda: self.page_requested.emit(1)),
+            (QKeySequence("Ctrl+End"), lambda: self.page_requested.emit(self._page.count)),
+            (QKeySequence("Ctrl+G"), self._focus_number),
+            (find, self.matches.focus),
+            (QKeySequence("F3"), lambda: self.match_requested.emit(1)),
+            (QKeySequence("Shift+F3"), lambda: self.match_requested.emit(-1)),
+        ):
+            QShortcut(keys, self).activated.connect(act)
+
+    # ---- what happens
 
     def _highlight(self) -> None:
-        marks: list[QTextEdit.ExtraSelection] = []
-        cursor = self._text.textCursor()
-        if self._page.span is not None:
-            start, end = (_units(self._page.text, at) for at in self._page.span)
-            cursor.setPosition(start)
-            cursor.setPosition(end, cursor.MoveMode.KeepAnchor)
-            shape = QTextCharFormat()
-            shape.setBackground(QColor(theme.color("warn", _HIGHLIGHT_ALPHA)))
-            mark = QTextEdit.ExtraSelection()
-            mark.cursor, mark.format = cursor, shape
-            marks.append(mark)
+        page = self._page
+        marks = [
+            self._mark(span, is_current=index == page.current)
+            for index, span in enumerate(page.spans)
+        ]
+        if 0 <= page.current < len(page.spans):
             shown = self._text.textCursor()
-            shown.setPosition(start)
+            shown.setPosition(_units(page.text, page.spans[page.current][0]))
             self._text.setTextCursor(shown)
             self._text.centerCursor()
         self._text.setExtraSelections(marks)
 
-    def _fit_picture(self) -> None:
-        if self._image.isNull():
-            return
-        width = max(120, self._scroll.viewport().width() - 2)
-        ratio = self.devicePixelRatioF()
-        shown = QPixmap.fromImage(self._image).scaledToWidth(
-            round(width * ratio), Qt.TransformationMode.SmoothTransformation
-        )
-        shown.setDevicePixelRatio(ratio)
-        self._picture.setPixmap(shown)
-
-    # ---- what the user does
+    def _mark(self, span: Span, *, is_current: bool) -> QTextEdit.ExtraSelection:
+        start, end = (_units(self._page.text, at) for at in span)
+        cursor = self._text.textCursor()
+        cursor.setPosition(start)
+        cursor.setPosition(end, cursor.MoveMode.KeepAnchor)
+        shape = QTextCharFormat()
+        alpha = _CURRENT_ALPHA if is_current else _OTHER_ALPHA
+        shape.setBackground(QColor(theme.color("warn", alpha)))
+        mark = QTextEdit.ExtraSelection()
+        mark.cursor, mark.format = cursor, shape
+        return mark
 
     def _step(self, step: int) -> None:
         number = self._page.number + step
         if 1 <= number <= self._page.count:
             self.page_requested.emit(number)
 
-    def _on_search(self) -> None:
-        if self._search.text().strip():
-            self.search_requested.emit(self._search.text().strip())
+    def _focus_number(self) -> None:
+        self._number.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._number.selectAll()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Draw the page as wide as there is room for it."""
-        super().resizeEvent(event)
-        self._fit_picture()
+    def _on_place(self) -> None:
+        wanted = self._number.text().strip()
+        self._number.setText(str(self._page.number))
+        if wanted:
+            self.place_requested.emit(wanted)
 
 
 def _units(text: str, at: int) -> int:

@@ -54,7 +54,7 @@ class Sidebar(QFrame):
         hit_selected: (chat id, message id or empty).
         document_selected: The id of a document to look at.
         document_attach_requested: The id of a document to put into the open chat.
-        document_remove_requested: The id of a document to take out of the list.
+        document_remove_requested: The id of a document to delete from the library.
         document_add_requested: Files are to be chosen.
         page_requested: The key of a page.
     """
@@ -272,14 +272,19 @@ class Sidebar(QFrame):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction(
+            icons.icon("eye"),
+            self.tr("Open"),
+            lambda: self.document_selected.emit(document_id),
+        )
+        menu.addAction(
             icons.icon("attach"),
-            self.tr("Put into this chat"),
+            self.tr("Add to this chat"),
             lambda: self.document_attach_requested.emit(document_id),
         )
         menu.addSeparator()
         menu.addAction(
             icons.icon("trash", "bad"),
-            self.tr("Remove from the list"),
+            self.tr("Delete"),
             lambda: self.document_remove_requested.emit(document_id),
         )
         menu.popup(where)

@@ -63,12 +63,10 @@ def read_docx(source: Source, draft: Draft) -> None:
             sections.block(markdown_table(_rows(block)))
         else:
             _add_paragraph(block, styles, sections)
+        sections.images(sum(1 for _ in block.iter(_BLIP)))
     _add_notes(document, sections)
     _add_margins(document, sections)
     sections.end_page()
-    images = sum(1 for _ in document.element.body.iter(_BLIP))
-    if images:
-        draft.note("documents.note_images", count=images)
 
 
 class _Styles:

@@ -38,7 +38,7 @@ def read_epub(source: Source, draft: Draft) -> None:
         for done, name in enumerate(chapters):
             draft.step(done, len(chapters))
             if name in archive.entries:
-                add_html(decode_html(archive.read(name), draft), sections, draft)
+                add_html(decode_html(archive.read(name), draft), sections)
                 sections.end_page()
             else:
                 missing += 1

@@ -49,7 +49,7 @@ def read_html(source: Source, draft: Draft) -> None:
     text = decode_html(source.read_bytes(draft.limits.text_file_bytes), draft)
     draft.step(0, 0)
     sections = SectionWriter(draft)
-    add_html(text, sections, draft)
+    add_html(text, sections)
     sections.end_page()
 
 
@@ -59,7 +59,7 @@ def decode_html(data: bytes, draft: Draft) -> str:
     return decode_text(data, draft, declared=declared[1].decode("ascii") if declared else "")
 
 
-def add_html(text: str, sections: SectionWriter, draft: Draft) -> None:
+def add_html(text: str, sections: SectionWriter) -> None:
     """Add the visible text of HTML to `sections`."""
     parser = etree.HTMLParser(
         no_network=True, remove_comments=True, remove_pis=True, huge_tree=False
@@ -71,21 +71,13 @@ def add_html(text: str, sections: SectionWriter, draft: Draft) -> None:
         root = None
     if root is None:
         return
-    walker = _Walker(sections)
-    walker.walk(root)
-    if walker.images:
-        draft.note("documents.note_images", count=walker.images)
+    _Walker(sections).walk(root)
 
 
 class _Walker:
-    """Turns one tree into headings and blocks.
-
-    Attributes:
-        images: How many images were met and not read.
-    """
+    """Turns one tree into headings and blocks."""
 
     def __init__(self, sections: SectionWriter) -> None:
-        self.images = 0
         self._sections = sections
         self._inline: list[str] = []
         self._prefix = ""
@@ -120,7 +112,7 @@ class _Walker:
         if tag == "table" and not _is_layout(element):
             self._flush()
             self._sections_block(_table(element))
-            self.images += len(element.findall(".//img"))
+            self._sections.images(len(element.findall(".//img")))
             return True
         if tag == "pre":
             self._flush()
@@ -133,7 +125,7 @@ class _Walker:
             self._sections.heading(_HEADINGS[tag], "".join(element.itertext()))
             return True
         if tag == "img":
-            self.images += 1
+            self._sections.images(1)
             self._add(f" [image: {element.get('alt')}] " if element.get("alt") else " ")
             return True
         return False

@@ -50,7 +50,7 @@ def _add_body(body: MIMEPart, sections: SectionWriter, draft: Draft) -> None:
     data = payload if isinstance(payload, bytes) else b""
     text = decode_text(data, draft, declared=body.get_content_charset() or "")
     if body.get_content_type() == "text/html":
-        add_html(text, sections, draft)
+        add_html(text, sections)
         return
     for paragraph in text.replace("\r\n", "\n").split("\n\n"):
         sections.block(paragraph)

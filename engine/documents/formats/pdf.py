@@ -9,6 +9,7 @@ import pypdfium2.raw as pdfium_c
 
 from engine.documents.clean import without_leaders
 from engine.documents.hyphens import mend_divided_words
+from engine.documents.pages import shown_selection
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,33 +69,41 @@ def _read_pages(document: pypdfium2.PdfDocument, draft: Draft, headings: list[st
     """Add every page; refuse a document most of whose pages are pictures of text."""
     count = len(document)
     texts: list[str] = []
-    pictured = unread = images = 0
+    images: list[int] = []
+    pictured: list[int] = []
+    unread = 0
     for index in range(count):
         draft.step(index, count)
         try:
             text, page_images = _page_text(document, index)
         except pypdfium2.PdfiumError:
             text, page_images, unread = "", 0, unread + 1
-        images += page_images
-        pictured += page_images > 0 and len(text.strip()) <= _FEW_CHARS
+        if page_images and len(text.strip()) <= _FEW_CHARS:
+            pictured.append(index + 1)
+        images.append(page_images)
         texts.append(text)
     for index, text in enumerate(mend_divided_words(texts)):
         label = document.get_page_label(index)
-        draft.add_page(without_leaders(text), label=label, heading=headings[index])
+        draft.add_page(
+            without_leaders(text), label=label, heading=headings[index], images=images[index]
+        )
     draft.step(count, count)
     _judge(draft, count, pictured=pictured, unread=unread)
-    if images:
-        draft.note("documents.note_images", count=images)
 
 
-def _judge(draft: Draft, count: int, *, pictured: int, unread: int) -> None:
+def _judge(draft: Draft, count: int, *, pictured: list[int], unread: int) -> None:
     """Say which pages gave no text, or that there is nothing to work with."""
     if unread == count:
         raise UserError("documents.corrupt", name=draft.name, detail="no page could be loaded")
-    if pictured * 2 > count:
-        raise UserError("documents.scanned", name=draft.name, pictured=pictured, pages=count)
+    if len(pictured) * 2 > count:
+        raise UserError("documents.scanned", name=draft.name, pictured=len(pictured), pages=count)
     if pictured:
-        draft.note("documents.note_pictured_pages", count=pictured, pages=count)
+        draft.note(
+            "documents.note_scanned_pages",
+            count=len(pictured),
+            out_of=count,
+            pages=shown_selection(pictured),
+        )
     if unread:
         draft.note("documents.note_damaged_pages", count=unread, pages=count)
 

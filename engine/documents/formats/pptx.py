@@ -37,20 +37,18 @@ def read_pptx(source: Source, draft: Draft) -> None:
         pass
     with source.open() as stream:
         slides = list(pptx.Presentation(stream).slides)
-    images = 0
     for done, slide in enumerate(slides):
         draft.step(done, len(slides))
         shapes = list(_flat(slide.shapes))
-        images += sum(isinstance(shape, Picture) for shape in shapes)
+        images = sum(isinstance(shape, Picture) for shape in shapes)
         title_shape = slide.shapes.title
         title = " ".join(title_shape.text_frame.text.split()) if title_shape is not None else ""
         blocks = [f"# {title}"] if title else []
         blocks += [_shape_text(shape) for shape in shapes if not _is_same(shape, title_shape)]
         blocks += [_diagram_text(slide), _notes_text(slide)]
-        draft.add_page("\n\n".join(filter(None, blocks)), heading=title, mark="slide")
+        text = "\n\n".join(filter(None, blocks))
+        draft.add_page(text, heading=title, mark="slide", images=images)
         draft.add_outline(title, len(draft.pages), 0)
-    if images:
-        draft.note("documents.note_images", count=images)
 
 
 def _flat(shapes: Iterable[BaseShape]) -> Iterator[BaseShape]:

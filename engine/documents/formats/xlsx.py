@@ -45,8 +45,7 @@ def read_xlsx(source: Source, draft: Draft) -> None:
         for sheet in values.worksheets:
             twin = formulas[sheet.title] if formulas is not None else None
             _read_sheet(sheet, twin, draft)
-    if pictured:
-        draft.note("documents.note_images", count=pictured)
+    draft.note_images(pictured)
 
 
 def _read_sheet(sheet: ReadOnlyWorksheet, twin: ReadOnlyWorksheet | None, draft: Draft) -> None:

@@ -1,4 +1,4 @@
-"""What is seen over the conversation while files are dragged onto it."""
+"""What is seen over a page while files are dragged onto it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 
 class DropOverlay(QWidget):
-    """Covers its parent; takes no events."""
+    """Covers its parent; takes no events.
 
-    def __init__(self, parent: QWidget) -> None:
+    Args:
+        one: What dropping one file does.
+        several: The same for ``{count}`` files.
+    """
+
+    def __init__(self, parent: QWidget, one: str, several: str) -> None:
         super().__init__(parent)
+        self._one, self._several = one, several
         self.setObjectName("dropOverlay")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._count = 0
@@ -51,11 +57,7 @@ class DropOverlay(QWidget):
         )
         painter.setPen(theme.color("text"))
         painter.setFont(theme.font("title"))
-        text = (
-            self.tr("Drop to add it to this chat")
-            if self._count == 1
-            else self.tr("Drop to add {count} documents to this chat").format(count=self._count)
-        )
+        text = self._one if self._count == 1 else self._several.format(count=self._count)
         painter.drawText(frame.adjusted(0, 12, 0, 12), Qt.AlignmentFlag.AlignCenter, text)
         painter.setPen(theme.color("dim"))
         painter.setFont(theme.font("meta"))

@@ -1,0 +1,54 @@
+"""The drawing process: `python -m engine.documents.drawing`. Draws until its owner goes.
+
+It limits its own memory, and leaves at once when the owner's end of its stdin closes, and by itself
+when nothing was asked for a while. File descriptor 1 carries frames alone.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+
+from engine.documents.messages import DRAW_REQUEST_DECODER, ENCODER, DrawRequest, NotDrawn
+from engine.documents.restraint import restrain
+from engine.framing import read_frame, write_frame
+
+_MEMORY_BYTES = 2048 * 1024 * 1024
+_IDLE_S = 120.0
+
+
+def main() -> int:
+    """Serve requests until none comes for a while."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[DrawRequest] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    restrain(_MEMORY_BYTES)
+    # Imported under the memory limit, and not before the owner is being watched.
+    from engine.documents.drawing.page import PageArtist
+
+    artist = PageArtist()
+    while True:
+        try:
+            request = requests.get(timeout=_IDLE_S)
+        except queue.Empty:
+            return 0
+        try:
+            reply = artist.draw(request)
+        except MemoryError:
+            reply = NotDrawn(reason="damaged")
+        write_frame(replies, ENCODER.encode(reply))
+
+
+def _receive(requests: queue.SimpleQueue[DrawRequest]) -> None:
+    """Take requests, and end this process in mid-work when the owner is gone."""
+    while (body := read_frame(sys.stdin.buffer)) is not None:
+        requests.put(DRAW_REQUEST_DECODER.decode(body))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    # Not sys.exit: the interpreter would wait for the thread that waits for stdin.
+    os._exit(main())

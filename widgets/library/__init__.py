@@ -1,0 +1,1 @@
+"""The library: every document that was read, wherever it is used."""
