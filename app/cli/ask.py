@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.chat.overflow import full_record, removed_json, removed_record
+from app.chat.overflow import counting, full_record, removed_json, removed_record
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.cli.ask_passages import PassageSearch, dropped, passages_json
+from app.documents.automatic import Choice, automatic_record, choose_modes
 from app.documents.passages import passage_budget, passages_record, passages_text
 from engine.documents.citations import CitationChecker
 from engine.documents.prompt import citation_names
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Event
 
 
-_MODES: Mapping[str, Mode] = {"full": "whole", "retrieve": "passages", "map": "parts"}
+_MODES: Mapping[str, Mode] = {
+    "auto": "whole",
+    "full": "whole",
+    "retrieve": "passages",
+    "map": "parts",
+}
 _OF_THE_WINDOW = frozenset(AppSettings.__struct_fields__) - {
     "embedding_model",
     "passages_per_question",
@@ -61,9 +67,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=tuple(_MODES),
-        default="full",
-        help="Give the documents whole; only the passages that answer to the question; or read "
-        "them part by part, however long they are, and answer from the notes (map).",
+        default="auto",
+        help="Give each document whole if it fits with room for the reply, else as the passages "
+        "that answer to the question (auto, the default); always whole (full); always as passages "
+        "(retrieve); or read them part by part, however long they are, and answer from the notes "
+        "(map).",
     )
     parser.add_argument(
         "--cost",
@@ -99,6 +107,10 @@ def run(options: argparse.Namespace) -> int:
     )
     with BlockingWorker(on_log=log) as worker:
         loaded = worker.load(engine, terminal.show)
+        choices: Mapping[str, Choice] = {}
+        if options.mode == "auto":
+            choices = _choose(worker, question, parts, generation)
+            parts = [part._replace(mode=choices[part.document.id].mode) for part in parts]
         given: tuple[GivenPassages, ...] = ()
         if any(part.mode == "passages" for part in parts):
             without = worker.measure(_prompt(question, parts), generation)
@@ -111,11 +123,17 @@ def run(options: argparse.Namespace) -> int:
         answer |= {"citations": citations(terminal.text, parts)}
         answer |= {
             "passages": passages_json(given),
+            "documents": _documents_json(parts, choices),
             "dropped": [*dropped(given), *removed_json(terminal.removed)],
         }
         print(json.dumps(answer, ensure_ascii=False))
     else:
         terminal.close(loaded, finished)
+        for part in parts:
+            choice = choices.get(part.document.id, Choice("whole"))
+            if choice.over:
+                record = automatic_record(part.document.name, choice)
+                print(record.sentence, file=sys.stderr)
         for each in given:
             print(passages_record(each).sentence, file=sys.stderr)
     return 0
@@ -124,6 +142,34 @@ def run(options: argparse.Namespace) -> int:
 def _read(paths: Sequence[str], selection: str, mode: str) -> list[PromptPart]:
     reader = DocumentReader()
     return [PromptPart(reader.read(Path(path)), selection, _MODES[mode]) for path in paths]
+
+
+def _choose(
+    worker: BlockingWorker,
+    question: str,
+    parts: Sequence[PromptPart],
+    generation: GenerationSettings,
+) -> Mapping[str, Choice]:
+    ids = {part.document.id for part in parts}
+    return choose_modes(
+        parts, ids, lambda tried: _prompt(question, tried), counting(generation), worker
+    )
+
+
+def _documents_json(
+    parts: Sequence[PromptPart], choices: Mapping[str, Choice]
+) -> list[dict[str, object]]:
+    """How each document was given, and by how much it was too long to be given whole."""
+    names = {mode: name for name, mode in _MODES.items() if name != "auto"}
+    return [
+        {
+            "document": part.document.name,
+            "mode": names[part.mode],
+            "automatic": part.document.id in choices,
+            "over": choices[part.document.id].over if part.document.id in choices else 0,
+        }
+        for part in parts
+    ]
 
 
 def _prompt(

@@ -27,6 +27,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "out).",
         "",
     ),
+    "app.automatic_passages": (
+        "{name} went as passages: whole, with room for a reply, it would be {over} tokens too long "
+        "for the context.",
+        "",
+    ),
     "app.passages_given": (
         "{count} of {out_of} passages from {name} were given to the model ({tokens} tokens).",
         "",

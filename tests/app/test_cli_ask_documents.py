@@ -47,6 +47,9 @@ def test_only_passages_about_the_question_are_sent(
 
     whole = asked(capsys, where, "--doc", str(lease))
     assert whole["passages"] == []
+    assert whole["documents"] == [
+        {"document": "lease.pdf", "mode": "full", "automatic": True, "over": 0}
+    ]
     labels = [segment["label"] for segment in whole["ledger"]]
     assert labels[:3] == ["System prompt", "lease.pdf", "How to cite"]
 
@@ -63,11 +66,14 @@ def test_a_document_longer_than_the_context_is_refused_whole_and_given_in_passag
     long.write_text(f"{filling}\n\nThe spare key hangs behind the boiler.\n\n{filling}")
     where = "Where does the spare key hang?"
     command = ["ask", "demo", where, "--doc", str(long), "--n-ctx", "512", "--n-threads", "2"]
-    assert main([*command, "--json"]) != 0
+    assert main([*command, "--mode", "full", "--json"]) != 0
     refused = capsys.readouterr()
     assert "512" in refused.out + refused.err
-    answer = asked(capsys, where, "--doc", str(long), "--mode", "retrieve")
+    answer = asked(capsys, where, "--doc", str(long))
     assert "behind the boiler" in str(answer["passages"][0]["text"])
+    (how,) = answer["documents"]
+    assert (how["mode"], how["automatic"]) == ("retrieve", True)
+    assert int(str(how["over"])) > 0
 
 
 def test_what_an_answer_cites_is_checked_against_the_page(tmp_path: Path) -> None:

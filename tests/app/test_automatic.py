@@ -1,0 +1,64 @@
+"""Which documents go whole by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.chat.prompting import PromptPart, prompt_documents
+from app.documents.automatic import choose_modes
+from engine.documents.model import Document, Page
+from engine.settings import GenerationSettings
+from engine.worker.protocol import Measured, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+N_CTX, RESERVE = 1000, 100
+
+
+class CountingEngine:
+    """Counts a token for each character of the documents' own pages."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self.sizes = sizes
+
+    def measure(self, prompt: Prompt, generation: GenerationSettings) -> Measured:
+        del generation
+        tokens = sum(self.sizes[document.id] for document in prompt.documents)
+        return Measured(
+            request_id=1,
+            segments=(),
+            prompt_tokens=tokens,
+            cached_tokens=0,
+            n_ctx=N_CTX,
+            reply_reserve=RESERVE,
+        )
+
+
+def _part(key: str) -> PromptPart:
+    pages = (Page(number=1, label="1", text="text"),)
+    document = Document(
+        id=key, name=f"{key}.txt", path="", kind="text", size_bytes=4, mtime_ns=0, pages=pages
+    )
+    return PromptPart(document)
+
+
+def _prompt_of(parts: Sequence[PromptPart]) -> Prompt:
+    return Prompt(chat_id="c", turns=(), documents=prompt_documents(parts))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1200), st.booleans()), max_size=6))
+def test_each_goes_whole_that_fits_after_those_before_it(held: list[tuple[int, bool]]) -> None:
+    sizes = {f"d{index}": size for index, (size, _) in enumerate(held)}
+    automatic = {f"d{index}" for index, (_, is_automatic) in enumerate(held) if is_automatic}
+    parts = [_part(key) for key in sizes]
+    chosen = choose_modes(parts, automatic, _prompt_of, GenerationSettings(), CountingEngine(sizes))
+    assert chosen.keys() == automatic
+    taken = sum(size for key, size in sizes.items() if key not in automatic)
+    for key in (key for key in sizes if key in automatic):
+        over = taken + sizes[key] + RESERVE - N_CTX
+        assert chosen[key] == (("whole", 0) if over <= 0 else ("passages", over))
+        taken += sizes[key] if over <= 0 else 0
