@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.cli.plan import add_options as add_plan_options
 from app.cli.plan import print_plan, replaced, wanted_settings
 from engine.planning.client import BlockingPlanner
+from engine.planning.facts import Scene
 from engine.planning.plan import as_json
 from engine.planning.protocol import Fit
 
@@ -30,7 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the settings that fit best."""
     settings = wanted_settings(options)
-    question = Fit(request_id=0, settings=settings, goal=options.goal, imagined=options.what_if)
+    scene = Scene(imagined=options.what_if)
+    question = Fit(request_id=0, settings=settings, goal=options.goal, scene=scene)
     with BlockingPlanner() as planner:
         plan = planner.fit(question).plan
     changes = replaced(settings, plan)

@@ -12,6 +12,7 @@ import msgspec
 from engine.models.demo import resolve_model
 from engine.planning.client import BlockingPlanner
 from engine.planning.economics import imagined_devices
+from engine.planning.facts import Scene
 from engine.planning.plan import DevicePlan, Plan, as_json
 from engine.planning.protocol import Ask
 from engine.settings import EngineSettings
@@ -58,7 +59,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the plan."""
     settings = wanted_settings(options)
     with BlockingPlanner() as planner:
-        plan = planner.plan(Ask(request_id=0, settings=settings, imagined=options.what_if))
+        plan = planner.plan(
+            Ask(request_id=0, settings=settings, scene=Scene(imagined=options.what_if))
+        )
     if options.json:
         json.dump(as_json(plan), sys.stdout, indent=2)
         print()

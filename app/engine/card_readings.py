@@ -50,6 +50,14 @@ class CardReadings:
             held = self._held(worker_pid)
             self.taken = msgspec.structs.replace(self.taken, after_prefill=held)
 
+    def used_bytes(self) -> dict[str, int]:
+        """What each card holds now, of everybody's."""
+        return {
+            gpu.pci_id: gpu.vram_used_bytes
+            for gpu in self._read(None)
+            if gpu.vram_used_bytes is not None
+        }
+
     def _held(self, worker_pid: int | None) -> dict[str, int]:
         held: dict[str, int] = {}
         for gpu in self._read(worker_pid):
@@ -64,4 +72,4 @@ class CardReadings:
             from engine.telemetry.nvml import NvmlGate
 
             self._reader = GpuReader(NvmlGate())
-        return self._reader.read((worker_pid,) if worker_pid else ())
+        return self._reader.read((worker_pid,) if worker_pid else (), memory_alone=True)

@@ -29,7 +29,7 @@ from engine.worker.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.death import WorkerExit
@@ -45,6 +45,9 @@ class EngineController(QObject):
 
     A worker is started by the first load and stays when its model is ejected. When it dies the
     session says why, and `restart` begins again with the same settings.
+
+    Attributes:
+        planned_shares: Tells how the plan of some settings divides a layer split without a ratio.
 
     Signals:
         session_changed(Session): After every change.
@@ -80,6 +83,7 @@ class EngineController(QObject):
         super().__init__(parent)
         self._command = command
         self._env = env
+        self.planned_shares: Callable[[EngineSettings], tuple[int, ...]] = lambda _settings: ()
         self._bridge: WorkerBridge | None = None
         self._retired: list[WorkerBridge] = []
         self._session = Session()
@@ -104,7 +108,8 @@ class EngineController(QObject):
 
     def load(self, settings: EngineSettings) -> None:
         """Load a model, or apply changed settings; starts a worker when there is none."""
-        command = Load(request_id=new_request_id(), settings=settings)
+        shares = self.planned_shares(settings)
+        command = Load(request_id=new_request_id(), settings=settings, shares=shares)
         if self._bridge is None and not self._start(settings):
             return
         before = self._session

@@ -16,17 +16,21 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from engine.errors import UserError
 from engine.planning.client import PlannerClient
 from engine.planning.economics import imagined_devices
+from engine.planning.facts import Scene
 from engine.planning.protocol import Compare, Compared, Failed
 from engine.sentences import message_for
 from widgets.economics.viewdata import CardsView, CurveView, EconomicsView, LimitView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.engine.pane_controller import PaneController
     from app.hop import MainThread
     from app.models import ModelsController
     from app.notices import Notices
     from engine.planning.economics_data import Economics
     from engine.planning.protocol import Answers
+    from engine.settings import EngineSettings
     from widgets.main_window import MainWindow
 
 _GIB = 1 << 30
@@ -49,6 +53,7 @@ class EconomicsController(QObject):
         window: MainWindow,
         pane: PaneController,
         models: ModelsController,
+        scene: Callable[[EngineSettings], Scene],
         notices: Notices,
         hop: MainThread,
         parent: QObject | None = None,
@@ -57,6 +62,7 @@ class EconomicsController(QObject):
         self._window = window
         self._pane = pane
         self._models = models
+        self._scene = scene
         self._notices = notices
         self._client = PlannerClient(lambda answer: hop.post(lambda: self._on_answer(answer)))
         self._paths: list[str] = []
@@ -106,7 +112,9 @@ class EconomicsController(QObject):
                 settings=settings,
                 kv_types=_FIRST_TYPES if self._asked == self._paths[0] else _OTHER_TYPES,
                 contexts=_CONTEXTS,
-                imagined=imagined_devices(count, size_gib * _GIB) if count else (),
+                scene=Scene(imagined=imagined_devices(count, size_gib * _GIB))
+                if count
+                else self._scene(settings),
             )
         )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.engine import plan_views
 from app.engine.card_readings import CardReadings
+from app.engine.holdings import Holdings
 from app.session import State
 from engine.errors import UserError
 from engine.planning.client import PlannerClient
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.session import Session
     from engine.errors import Problem
+    from engine.planning.facts import Scene
     from engine.planning.plan import Plan
     from engine.planning.protocol import Answers
     from engine.settings import EngineSettings
@@ -79,10 +82,9 @@ class PlanController(QObject):
         self._opened: Opened | None = None
         self._opening: tuple[str, tuple[str, ...]] | None = None
         self._plan: Plan | None = None
-        self._loaded: Loaded | None = None
-        self._loaded_plan: Plan | None = None
         self._loading: EngineSettings | None = None
         self._readings = CardReadings()
+        self._holdings = Holdings(self._readings)
         self._learned = ("", "")
         self._is_fitting = False
         self._asked_s = 0.0
@@ -91,6 +93,7 @@ class PlanController(QObject):
         self._pane.fit_requested.connect(self._on_fit)
         self._pane.fix_requested.connect(self._on_fix)
         self._pane.rule_fix_requested.connect(self._on_rule_fix)
+        engine.planned_shares = self._planned_shares
         engine.session_changed.connect(self._on_session_changed)
         engine.reply_event.connect(self._on_reply_event)
 
@@ -98,6 +101,14 @@ class PlanController(QObject):
     def newest(self) -> Plan | None:
         """The plan that is shown; None until there is one for the chosen model."""
         return self._plan
+
+    @property
+    def _loaded(self) -> Loaded | None:
+        return self._holdings.loaded
+
+    def scene(self, settings: EngineSettings) -> Scene:
+        """What a question about settings is asked against."""
+        return self._holdings.scene(settings, self._engine.pid)
 
     def ask(self, settings: EngineSettings) -> None:
         """Price these settings; a newer question replaces an older one."""
@@ -116,7 +127,7 @@ class PlanController(QObject):
             self.client.send(Open(request_id=0, settings=settings))
             return
         self._show_rules_at_once(settings)
-        self.client.send(Ask(request_id=0, settings=settings, released=self._released()))
+        self.client.send(Ask(request_id=0, settings=settings, scene=self.scene(settings)))
 
     def close(self) -> None:
         """End the planner; for the end of the app."""
@@ -181,11 +192,12 @@ class PlanController(QObject):
     # ---- wishes
 
     def _on_fit(self, goal: str) -> None:
+        settings = self._pane.edited()
         wanted = Fit(
             request_id=0,
-            settings=self._pane.edited(),
+            settings=settings,
             goal=goal,  # type: ignore[arg-type]  # the pane's three links are the three goals
-            released=self._released(),
+            scene=msgspec.structs.replace(self.scene(settings), shares=()),
         )
         self._is_fitting = True
         self.client.send(wanted)
@@ -206,40 +218,35 @@ class PlanController(QObject):
         except UserError as error:
             self._notices.error(error)
 
-    def _released(self) -> dict[str, int]:
-        """What the loaded model would give back before another one is loaded."""
-        if self._loaded is None:
-            return {}
-        released = plan_views.released(self._loaded.context)
-        plan = self._loaded_plan
-        if plan is not None and plan.settings == self._loaded.settings:
-            # llama.cpp's account of a tensor split is one row for all devices.
-            released |= {device.id: device.account_bytes for device in plan.devices}
-        return released
-
     # ---- truth
 
     def _on_session_changed(self, session: Session) -> None:
-        if session.state is State.LOADING and self._loading is not session.wanted:
+        is_loading = session.state is State.LOADING
+        if is_loading and self._loading is not session.wanted:
             self._loading = session.wanted
-            self._loaded_plan = self._plan_of(session.wanted)
-            self._readings.begin(self._engine.pid)
-        if session.loaded is not self._loaded:
-            earlier, self._loaded = self._loaded, session.loaded
+            self._holdings.begin_load(self._plan_of(session.wanted), self._engine.pid)
+        earlier, is_over = self._loaded, self._loading is not None and not is_loading
+        if is_over or session.loaded is not earlier:
+            self._loading = session.wanted if is_loading else None
+            self._holdings.end_load(session.loaded)
+        if session.loaded is not earlier:
             self._learned = ("", "")
             if session.loaded is not None:
                 self._learn_speed(earlier, session.loaded)
                 QTimer.singleShot(_READING_DELAY_MS, self, self._after_load)
-        if session.state is not State.LOADING:
-            self._loading = None
 
     def _adopt(self, plan: Plan) -> None:
         """A load that began before its plan was there is held against it all the same."""
         wanted = self._loading or (self._loaded.settings if self._loaded else None)
-        if plan.settings == wanted and self._loaded_plan is None:
-            self._loaded_plan = plan
+        if plan.settings == wanted and self._holdings.plan is None:
+            self._holdings.plan = plan
             if self._readings.taken.after_load:
                 self._compare()
+
+    def _planned_shares(self, settings: EngineSettings) -> tuple[int, ...]:
+        """How a layer split was divided in the plan that is shown: a load divides the same."""
+        plan = self._plan_of(settings)
+        return plan.shares if plan is not None else ()
 
     def _plan_of(self, settings: EngineSettings | None) -> Plan | None:
         return self._plan if self._plan is not None and self._plan.settings == settings else None
@@ -264,7 +271,7 @@ class PlanController(QObject):
             self._compare()
 
     def _compare(self) -> None:
-        plan = self._loaded_plan
+        plan = self._holdings.plan
         if self._loaded is None or plan is None or plan.settings != self._loaded.settings:
             return
         truth = compared(plan, self._loaded.context.memory, self._readings.taken)

@@ -240,6 +240,7 @@ class Desktop(QObject):
             window=self.window,
             pane=self.pane,
             models=self.models,
+            scene=self.planning.scene,
             notices=self.notices,
             hop=self.hop,
             parent=self,

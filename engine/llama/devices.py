@@ -51,6 +51,13 @@ class Device:
     handle: int
     info: DeviceInfo
 
+    def free_now_bytes(self) -> int | None:
+        """What it has free at this moment; None where it does not tell."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        ask = ggml("ggml_backend_dev_memory", None, *(ctypes.c_void_p,) * 3)
+        ask(self.handle, ctypes.addressof(free), ctypes.addressof(total))
+        return free.value if total.value else None
+
 
 class Devices:
     """All devices of this process; remote ones are added when they are first asked for.

@@ -19,7 +19,7 @@ from engine.llama.failures import context_failure
 from engine.llama.library import api, log_sink
 from engine.llama.measured_model import MeasuredModel
 from engine.llama.parameters import KV_TYPES, context_parameters
-from engine.llama.placement import placed
+from engine.llama.placement import divided, placed, shares_of
 from engine.llama.projector import foreign, measured_projector
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
@@ -56,6 +56,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         kv_kinds: Bytes of the KV cache by kind, over all devices.
         n_ctx: Tokens the context would hold.
         parts: In a tensor split, the share of the divided weights each device really gets.
+        shares: What a layer split without a ratio was divided by.
     """
 
     devices: tuple[Share, ...]
@@ -63,6 +64,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     kv_kinds: dict[str, int]
     n_ctx: int
     parts: tuple[float, ...] = ()
+    shares: tuple[int, ...] = ()
 
 
 class DryRun:
@@ -97,21 +99,27 @@ class DryRun:
         if self._skeleton is not None:
             self._skeleton.close()
 
-    def measure(self, settings: EngineSettings, *, shares: Sequence[float] = ()) -> Measured:
+    def measure(
+        self,
+        settings: EngineSettings,
+        *,
+        free_bytes: Sequence[int] = (),
+        shares: tuple[int, ...] = (),
+    ) -> Measured:
         """What a load with these settings would take.
 
         Args:
             settings: The candidate.
-            shares: For a layer split without a ratio: what each device has free.
+            free_bytes: For a layer split without a ratio: what each device has free.
+            shares: The same as a ratio that is settled already.
 
         Raises:
             UserError: llama.cpp refuses the settings.
         """
         projector = self._projector(settings)
-        if projector is not None and shares:
-            # A split by what is free leaves the projector its place.
-            shares = (max(0, shares[0] - projector.device_bytes), *shares[1:])
-        model = self._model(settings, shares)
+        taken_bytes = projector.device_bytes if projector is not None else 0
+        by_shares = divided(settings, shares or shares_of(free_bytes, taken_bytes=taken_bytes))
+        model = self._model(by_shares)
         if projector is not None and projector.n_embd not in (None, model.n_embd):
             path = projector_of(settings)
             assert path
@@ -127,6 +135,8 @@ class DryRun:
             measured = _measured(model, settings, context)
         finally:
             api().llama_free(context)
+        if by_shares is not settings:
+            measured = msgspec.structs.replace(measured, shares=by_shares.tensor_split)
         return measured if projector is None else _with_projector(measured, projector)
 
     def _projector(self, settings: EngineSettings) -> ProjectorShare | None:
@@ -142,10 +152,8 @@ class DryRun:
             self._projectors[key] = measured_projector(path, device)
         return self._projectors[key]
 
-    def _model(self, settings: EngineSettings, shares: Sequence[float]) -> MeasuredModel:
+    def _model(self, settings: EngineSettings) -> MeasuredModel:
         devices = self._devices.chosen(settings.devices)
-        if shares and not settings.tensor_split and settings.split_mode == "layer":
-            settings = msgspec.structs.replace(settings, tensor_split=_whole(shares))
         key = (
             tuple(device.handle for device in devices),
             *(getattr(settings, name) for name in _MODEL_FIELDS),
@@ -159,12 +167,6 @@ class DryRun:
         while len(self._open) > _OPEN_MODELS:
             self._open.popitem(last=False)[1].close()
         return model
-
-
-def _whole(shares: Sequence[float]) -> tuple[int, ...]:
-    # llama.cpp takes the free bytes as floats; in MiB they stay exact as whole numbers.
-    whole = tuple(max(0, int(share / 1024 / 1024)) for share in shares)
-    return whole if any(whole) else ()
 
 
 def _measured(model: MeasuredModel, settings: EngineSettings, context: int) -> Measured:

@@ -17,8 +17,9 @@ from engine.llama.measure import PrefillPace, PromptMeasure
 from engine.llama.model import Model
 from engine.llama.outcome import Cancelled, LoadOutcome
 from engine.llama.overflow import fit
+from engine.llama.placement import divided
 from engine.llama.prefill import SliceControl
-from engine.llama.projector import opened_projector
+from engine.llama.projector import opened_projector, shares_now
 from engine.llama.prompt import PromptLayout
 from engine.llama.reuse import KvLedger
 from engine.llama.templates import chat_template
@@ -80,12 +81,19 @@ class Engine:
         """Whether a model is loaded."""
         return self._loaded is not None
 
-    def load(self, settings: EngineSettings, *, progress: LoadProgress) -> LoadOutcome:
+    def load(
+        self,
+        settings: EngineSettings,
+        *,
+        progress: LoadProgress,
+        shares: tuple[int, ...] = (),
+    ) -> LoadOutcome:
         """Load a model, or apply changed settings to the loaded one at the least cost.
 
         Args:
             settings: What is wanted.
             progress: Told phase, fraction and bytes in all; False cancels.
+            shares: What a layer split without a ratio divides by; by default what is free.
 
         Raises:
             UserError: It does not work. A loaded model survives a context that could not be made;
@@ -96,7 +104,7 @@ class Engine:
         notices: tuple[Problem, ...] = ()
         if loaded is None or cost_of(loaded.settings, settings) is Cost.RELOAD:
             self.eject()
-            loaded = self._loaded = self._open(settings, progress)
+            loaded = self._loaded = self._open(settings, progress, shares)
         else:
             notices = self._apply(loaded, settings, progress)
         return LoadOutcome(
@@ -106,11 +114,13 @@ class Engine:
             notices=(*loaded.template.notices, *notices),
         )
 
-    def _open(self, settings: EngineSettings, progress: LoadProgress) -> Loaded:
+    def _open(
+        self, settings: EngineSettings, progress: LoadProgress, shares: tuple[int, ...]
+    ) -> Loaded:
         devices = self._devices.chosen(settings.devices)
         refuse_what_fails(settings, devices)
-        projector_of(settings)
-        model = Model(settings, devices, progress)
+        shares = shares or shares_now(devices, projector_of(settings))
+        model = Model(divided(settings, shares), devices, progress)
         projector = None
         try:
             projector = opened_projector(settings, model, progress)
@@ -127,6 +137,7 @@ class Engine:
             raise
         loaded = _assembled(settings, model, vocabulary, layout, context)
         loaded.projector = projector
+        loaded.shares = () if divided(settings, shares) is settings else shares
         return loaded
 
     def _context(
@@ -197,7 +208,7 @@ class Engine:
                 model.close()
                 raise failure from None
         self._loaded = _assembled(settings, model, vocabulary, layout, context)
-        self._loaded.projector = loaded.projector
+        self._loaded.projector, self._loaded.shares = loaded.projector, loaded.shares
         vars(loaded).update(vars(self._loaded))
         self._loaded = loaded
         if failure:

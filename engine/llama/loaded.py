@@ -38,6 +38,7 @@ class Loaded:
     slices: SliceControl
     measure: PromptMeasure
     projector: Projector | None = None
+    shares: tuple[int, ...] = ()
 
     @property
     def on_cpu(self) -> bool:
@@ -50,11 +51,9 @@ class Loaded:
         return memory_class(self.model.handle)
 
     def context_info(self) -> ContextInfo:
-        """What was really made, the projector's memory with it."""
-        info = self.context.info()
-        if self.projector is None:
-            return info
-        return replace(info, projector_bytes=self.projector.bytes_by_device)
+        """What was really made, with where the model and its projector went."""
+        taken = self.projector.bytes_by_device if self.projector is not None else {}
+        return replace(self.context.info(), projector_bytes=taken, shares=self.shares)
 
     def close(self) -> None:
         """Free context, projector and model."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 
     from engine.llama.devices import Device
     from engine.settings import EngineSettings
+
+_MIB = 1024 * 1024
 
 
 def placed(settings: EngineSettings, devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -32,3 +36,27 @@ def placed(settings: EngineSettings, devices: Sequence[Device]) -> tuple[Device,
             "engine.split_ratio", shares=",".join(map(str, shares)), devices=len(devices)
         )
     return tuple(devices)
+
+
+def divided(settings: EngineSettings, shares: Sequence[int]) -> EngineSettings:
+    """Settings with the ratio that a layer split without one is to come to.
+
+    llama.cpp would divide by what is free when the model is opened, and memory that changed since
+    the plan would move a layer.
+    """
+    if settings.split_mode != "layer" or settings.tensor_split or not any(shares):
+        return settings
+    return replace(settings, tensor_split=tuple(shares))
+
+
+def shares_of(free_bytes: Sequence[int], *, taken_bytes: int = 0) -> tuple[int, ...]:
+    """What a layer split divides by: free memory in MiB, so that it stays exact as a float.
+
+    Args:
+        free_bytes: Of each device; none or a single one is no split.
+        taken_bytes: What a projector takes of the first device.
+    """
+    if len(free_bytes) < 2:
+        return ()
+    left = (free_bytes[0] - taken_bytes, *free_bytes[1:])
+    return tuple(max(0, size // _MIB) for size in left)

@@ -19,12 +19,14 @@ import msgspec
 from engine.errors import UserError
 from engine.llama.breakdown import read_map, rows_from_log
 from engine.llama.devices import cpu_device
-from engine.llama.library import api, ggml, log_sink, send_logs
+from engine.llama.library import api, log_sink, send_logs
 from engine.llama.outcome import Cancelled
+from engine.llama.placement import shares_of
 from engine.llama.threads import thread_counts
 from engine.models.projector import projector_of, weights_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -211,6 +213,17 @@ def opened_projector(
     return Projector(path, model.handle, device, thread_counts(settings)[1], progress)
 
 
+def shares_now(devices: Sequence[Device], projector: Path | None) -> tuple[int, ...]:
+    """What a layer split without a ratio divides by: what is free, with room for a projector.
+
+    Empty where a device does not tell: llama.cpp has a guess for that.
+    """
+    free_bytes = [device.free_now_bytes() for device in devices]
+    known = [size for size in free_bytes if size is not None]
+    taken_bytes = weights_bytes(projector) if projector else 0
+    return shares_of(known, taken_bytes=taken_bytes) if len(known) == len(devices) else ()
+
+
 def foreign(path: Path, theirs: int, ours: int) -> UserError:
     """The sentence for a projector that was made for another model."""
     return UserError("engine.projector_foreign", path=str(path), theirs=theirs, ours=ours)
@@ -255,10 +268,8 @@ def _last_graphs() -> list[str]:
 
 def _has_room(device: Device, path: Path) -> bool:
     """Whether the weights and their scratch space fit where the device says what it has free."""
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    ask = ggml("ggml_backend_dev_memory", None, _P, _P, _P)
-    ask(device.handle, ctypes.addressof(free), ctypes.addressof(total))
-    return not total.value or free.value >= path.stat().st_size + _SCRATCH_BYTES
+    free_bytes = device.free_now_bytes()
+    return free_bytes is None or free_bytes >= path.stat().st_size + _SCRATCH_BYTES
 
 
 @cache

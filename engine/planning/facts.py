@@ -190,6 +190,9 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A device as a plan counts with it.
 
     Attributes:
+        free_bytes: What is free, the planner's own part added back.
+        counts_engine: `free_bytes` holds what the engine would give back as well: the driver tells
+            whose memory it is.
         pcie_width: Lanes in use; None when not known.
         imagined: A what-if device that is not in this machine.
         uuid: NVML's name of the card; empty for other devices.
@@ -205,6 +208,7 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     pcie_width: int | None = None
     uuid: str = ""
     imagined: bool = False
+    counts_engine: bool = False
 
     @property
     def card(self) -> str:
@@ -234,11 +238,16 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What a question is asked against, besides the settings.
 
     Attributes:
-        released: Bytes by device id that would be given back before the load.
+        worker_pid: The process whose memory would be given back before the load; 0 for none.
+        released: The same in bytes by device id, for devices that do not tell whose memory it is.
+        shares: What a layer split without a ratio divides by, instead of what is free: a loaded
+            model stays where it is when only its context changes.
         imagined: What-if devices instead of the machine's own.
     """
 
+    worker_pid: int = 0
     released: dict[str, int] = {}
+    shares: tuple[int, ...] = ()
     imagined: tuple[DeviceFacts, ...] = ()
 
 

@@ -49,6 +49,7 @@ def filled(
         host=_with(host, measured.host),
         kv_kinds=measured.kv_kinds,
         parts=measured.parts,
+        shares=measured.shares,
     )
 
 

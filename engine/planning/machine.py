@@ -6,7 +6,9 @@ back: it would not be there when the model is loaded.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ _MIB = 1024 * 1024
 # CUDA's pools abort when they cannot grow, so a plan leaves room for them; RAM can be reclaimed.
 _RESERVE_BYTES = {"gpu": 512 * _MIB, "igpu": 512 * _MIB, "rpc": 256 * _MIB}
 _HOST_RESERVE_BYTES = 512 * _MIB
+# One question makes dozens of dry runs, which are to be held against the same memory.
+_FRESH_S = 0.2
 
 
 class Machine:
@@ -37,22 +41,31 @@ class Machine:
     Make it before llama.cpp is loaded: what the planner takes is the difference to then.
     """
 
-    def __init__(self, corrections: Corrections) -> None:
+    def __init__(self, corrections: Corrections, gate: NvmlGate | None = None) -> None:
         self._corrections = corrections
-        self._gate = NvmlGate()
+        self._gate = gate or NvmlGate()
         self._reader = GpuReader(self._gate)
+        self._read: dict[int, tuple[float, tuple[GpuSnapshot, ...]]] = {}
         self._before = {gpu.pci_id: gpu.vram_free_bytes for gpu in self._snapshots()}
         self._own: dict[str, int] = {}
 
-    def facts(self, infos: Sequence[DeviceInfo]) -> tuple[DeviceFacts, ...]:
-        """The devices with what they have free, the planner's own part added back."""
+    def facts(self, infos: Sequence[DeviceInfo], *, worker_pid: int = 0) -> tuple[DeviceFacts, ...]:
+        """The devices with what they have free.
+
+        The planner's own part is added back, and where the driver tells whose memory it is, that
+        of the worker as well: its context stays when it loads another model.
+        """
         gpus = {gpu.pci_id: gpu for gpu in self._snapshots()}
+        engine: dict[str, int | None] = {}
+        if worker_pid:
+            engine = {gpu.pci_id: gpu.own_vram_bytes for gpu in self._snapshots(worker_pid)}
         sharing: dict[str, int] = {}
         devices = [DeviceFacts.of(info) for info in infos]
         for device in devices:
             sharing[device.card] = sharing.get(device.card, 0) + 1
         return tuple(
-            self._one(device, gpus.get(device.card), sharing[device.card]) for device in devices
+            self._one(device, gpus.get(device.card), engine.get(device.card), sharing[device.card])
+            for device in devices
         )
 
     def places(
@@ -71,7 +84,8 @@ class Machine:
             # Virtual devices of one card share its context, which is counted once; a node's
             # devices each have their own.
             sharing = 1 if device.kind == "rpc" else on_card.pop(device.card, 0)
-            place = self._place(device, left.pop(device.id, 0))
+            given_back = left.pop(device.id, 0)
+            place = self._place(device, 0 if device.counts_engine else given_back)
             places.append(
                 msgspec.structs.replace(
                     place,
@@ -90,10 +104,10 @@ class Machine:
             device.uuid or device.card, build, device.backend, tensor=tensor, devices=sharing
         )
 
-    def host(self, released: Mapping[str, int]) -> DevicePlan:
-        """The machine's RAM as an empty place."""
+    def host(self, worker_pid: int = 0) -> DevicePlan:
+        """The machine's RAM as an empty place; what the worker holds counts as free."""
         memory = psutil.virtual_memory()
-        free_bytes = memory.available + released.get("cpu", 0)
+        free_bytes = min(memory.total, memory.available + _private_bytes(worker_pid))
         return DevicePlan(
             name="RAM",
             id="cpu",
@@ -105,15 +119,25 @@ class Machine:
             reserve_bytes=_HOST_RESERVE_BYTES,
         )
 
-    def _snapshots(self) -> tuple[GpuSnapshot, ...]:
-        return self._reader.read((os.getpid(),)) if self._gate.available() else ()
+    def _snapshots(self, pid: int = 0) -> tuple[GpuSnapshot, ...]:
+        """The cards, with what a process holds of them; the planner itself by default."""
+        read_s, snapshots = self._read.get(pid, (-math.inf, ()))
+        if time.monotonic() - read_s > _FRESH_S:
+            pids = (pid or os.getpid(),)
+            # The width of the bus is read once: it takes forty milliseconds.
+            known = {"memory_alone": True} if self._read else {"all_slow": True}
+            snapshots = self._reader.read(pids, **known) if self._gate.available() else ()
+            self._read[pid] = time.monotonic(), snapshots
+        return snapshots
 
-    def _one(self, device: DeviceFacts, gpu: GpuSnapshot | None, sharing: int) -> DeviceFacts:
+    def _one(
+        self, device: DeviceFacts, gpu: GpuSnapshot | None, engine_bytes: int | None, sharing: int
+    ) -> DeviceFacts:
         if device.kind == "rpc":
             return device
         free_bytes, total_bytes = device.free_bytes, device.total_bytes
         if gpu is not None and gpu.vram_free_bytes is not None:
-            free_bytes = gpu.vram_free_bytes + self._own_bytes(gpu)
+            free_bytes = gpu.vram_free_bytes + self._own_bytes(gpu) + (engine_bytes or 0)
             total_bytes = gpu.vram_total_bytes or total_bytes
         elif free_bytes is not None:
             # Without NVML: llama.cpp's figure is taken with this process's context in place.
@@ -124,6 +148,7 @@ class Machine:
             total_bytes=None if total_bytes is None else total_bytes // sharing,
             pcie_width=gpu.pcie_width if gpu else None,
             uuid=gpu.uuid if gpu else "",
+            counts_engine=engine_bytes is not None,
         )
 
     def _own_bytes(self, gpu: GpuSnapshot) -> int:
@@ -154,3 +179,14 @@ class Machine:
             reserve_bytes=_RESERVE_BYTES.get(device.kind, 0),
             imagined=device.imagined,
         )
+
+
+def _private_bytes(pid: int) -> int:
+    """RAM that a process would give back; pages of mapped files count as available already."""
+    if not pid:
+        return 0
+    try:
+        memory = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return 0
+    return int(memory.rss - getattr(memory, "shared", 0))

@@ -123,6 +123,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         max_n_ctx: Largest context that fits with the other settings; None until measured, 0 when
             none fits.
         parts: The share of the divided weights each device really gets in a tensor split.
+        shares: What a layer split without a ratio was divided by; a load divides by the same.
         read_bytes: Bytes to read from disk.
         load_s: Seconds a load takes at the speed of earlier loads; None before the first.
         fixes: Ways to make it fit, best first.
@@ -139,6 +140,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Answer = "ok"
     messages: tuple[PlanMessage, ...] = ()
     parts: tuple[float, ...] = ()
+    shares: tuple[int, ...] = ()
     read_bytes: int = 0
     load_s: float | None = None
     fixes: tuple[Fix, ...] = ()

@@ -75,7 +75,7 @@ class Planner:
         if scene.imagined:
             return scene.imagined
         infos = [device.info for device in self._devices.chosen(settings.devices)]
-        return self._machine.facts(infos)
+        return self._machine.facts(infos, worker_pid=scene.worker_pid)
 
     def plans(self, settings: EngineSettings, scene: Scene, *, brief: bool) -> Iterator[Plan]:
         """The bars at once, then the same plan with the figures that take several dry runs."""
@@ -108,7 +108,7 @@ class Planner:
         # A tensor split of one device divides nothing.
         tensor = settings.split_mode == "tensor" and len(chosen) > 1
         places = self._machine.places(chosen, build.id, scene.released, tensor=tensor)
-        host = self._machine.host(scene.released)
+        host = self._machine.host(scene.worker_pid)
         verdicts = check(settings, model, build, chosen)
         messages = tuple(PlanMessage.of(verdict) for verdict in verdicts)
         plan = Plan(
@@ -170,7 +170,9 @@ class Planner:
             addresses = self._stand_ins.addresses(len(scene.imagined))
             settings = msgspec.structs.replace(settings, devices=addresses)
         free = [place.free_bytes or 0 for place in places]
-        return self._opened(settings.model_path).measure(settings, shares=free)
+        return self._opened(settings.model_path).measure(
+            settings, free_bytes=free, shares=scene.shares
+        )
 
     def _load_s(self, read_bytes: int) -> float | None:
         speed = self.corrections.read_bytes_per_s

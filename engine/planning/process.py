@@ -116,16 +116,13 @@ def _answers(planner: Planner, question: Questions) -> Iterator[Answers]:
                 devices=planner.all_devices(),
                 chosen=planner.chosen(settings, Scene()),
             )
-        case Ask(released=released, imagined=imagined, brief=brief):
-            scene = Scene(released=released, imagined=imagined)
+        case Ask(scene=scene, brief=brief):
             for plan in planner.plans(settings, scene, brief=brief):
                 yield Planned(request_id=identity, plan=plan)
-        case Fit(goal=goal, released=released, imagined=imagined):
-            scene = Scene(released=released, imagined=imagined)
+        case Fit(goal=goal, scene=scene):
             best = fitted(planner, settings, scene, goal)
             yield Fitted(request_id=identity, settings=best.settings, plan=best)
-        case Compare(released=released, imagined=imagined):
-            scene = Scene(released=released, imagined=imagined)
+        case Compare(scene=scene):
             chart = economics(planner, settings, scene, question.kv_types, question.contexts)
             yield Compared(request_id=identity, economics=chart)
 

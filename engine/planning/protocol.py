@@ -12,7 +12,7 @@ import msgspec
 
 from engine.errors import Problem
 from engine.planning.economics_data import Economics
-from engine.planning.facts import BuildFacts, DeviceFacts, ModelFacts
+from engine.planning.facts import BuildFacts, DeviceFacts, ModelFacts, Scene
 from engine.planning.plan import Plan
 from engine.settings import EngineSettings
 
@@ -36,14 +36,12 @@ class Ask(Question, frozen=True, kw_only=True):
 
     Attributes:
         settings: The candidate; its `model_path` names the file.
-        released: Bytes by device id that would be given back first: the model to be replaced.
-        imagined: What-if devices to plan with instead of the machine's own.
+        scene: What is asked against besides them.
         brief: Only the bars: no largest context, no fixes.
     """
 
     settings: EngineSettings
-    released: dict[str, int] = {}
-    imagined: tuple[DeviceFacts, ...] = ()
+    scene: Scene = Scene()
     brief: bool = False
 
 
@@ -52,8 +50,7 @@ class Fit(Question, frozen=True, kw_only=True):
 
     settings: EngineSettings
     goal: Goal
-    released: dict[str, int] = {}
-    imagined: tuple[DeviceFacts, ...] = ()
+    scene: Scene = Scene()
 
 
 class Compare(Question, frozen=True, kw_only=True):
@@ -62,8 +59,7 @@ class Compare(Question, frozen=True, kw_only=True):
     settings: EngineSettings
     kv_types: tuple[str, ...]
     contexts: tuple[int, ...]
-    released: dict[str, int] = {}
-    imagined: tuple[DeviceFacts, ...] = ()
+    scene: Scene = Scene()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -53,19 +53,23 @@ class GpuReader:
             return None
         return Problem(code="telemetry.no_driver")
 
-    def read(self, own_pids: Collection[int], *, all_slow: bool = False) -> tuple[GpuSnapshot, ...]:
+    def read(
+        self, own_pids: Collection[int], *, all_slow: bool = False, memory_alone: bool = False
+    ) -> tuple[GpuSnapshot, ...]:
         """One reading of every GPU, in NVML's order.
 
         Args:
             own_pids: Processes whose VRAM counts as this app's own.
             all_slow: Read PCIe traffic of all GPUs now. NVML measures it over 20 ms per direction,
                 so that otherwise one GPU has its turn per reading and the others keep their last.
+            memory_alone: Leave PCIe as it was last read: some milliseconds instead of forty.
         """
         self._look_for_devices()
         devices = sorted(self._devices.values(), key=lambda device: device.identity.index)
         self._turn += 1
+        turn = None if memory_alone else self._turn % max(1, len(devices))
         return tuple(
-            self._read_one(device, own_pids, slow=all_slow or self._turn % len(devices) == place)
+            self._read_one(device, own_pids, slow=all_slow or turn == place)
             for place, device in enumerate(devices)
         )
 

@@ -177,7 +177,7 @@ class Worker:
             return not self._is_cancelled(job.request_id)
 
         with self._model_lock:
-            outcome = self._engine.load(job.settings, progress=progress)
+            outcome = self._engine.load(job.settings, progress=progress, shares=job.shares)
         self._emit(
             Loaded(
                 request_id=job.request_id,

@@ -156,6 +156,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         projector_bytes: What a vision projector took beside the model, by device id.
+        shares: What a layer split without a ratio was divided by.
     """
 
     n_ctx: int
@@ -170,6 +171,7 @@ class ContextInfo(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[DeviceInfo, ...]
     memory: tuple[DeviceMemory, ...] = ()
     projector_bytes: dict[str, int] = {}
+    shares: tuple[int, ...] = ()
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,10 +228,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(Message, frozen=True, kw_only=True):
-    """Load a model, or apply changed settings to the loaded one at the least cost."""
+    """Load a model, or apply changed settings to the loaded one at the least cost.
+
+    Attributes:
+        shares: What a layer split without a ratio divides by: that of the plan. Empty divides by
+            what is free when the model is opened.
+    """
 
     request_id: int
     settings: EngineSettings
+    shares: tuple[int, ...] = ()
 
 
 class Eject(Message, frozen=True, kw_only=True):

@@ -89,12 +89,17 @@ class BlockingWorker:
         self.client.join(15)
 
     def load(
-        self, settings: EngineSettings, on_event: Callable[[Event], None] = lambda _event: None
+        self,
+        settings: EngineSettings,
+        on_event: Callable[[Event], None] = lambda _event: None,
+        *,
+        shares: tuple[int, ...] = (),
     ) -> Loaded:
-        """Load a model; progress goes to `on_event`."""
+        """Load a model; progress goes to `on_event`. `shares` are those of its plan."""
         self.client.phase = "while loading the model"
         self.client.devices = settings.devices
-        return self._last(Load(request_id=new_request_id(), settings=settings), Loaded, on_event)
+        command = Load(request_id=new_request_id(), settings=settings, shares=shares)
+        return self._last(command, Loaded, on_event)
 
     def generate(
         self,

@@ -10,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import UserError
-from engine.llama.engine import Engine
+from engine.llama.devices import Devices
+from engine.llama.dry_run import DryRun
+from engine.llama.engine import Engine, LoadOutcome
 from engine.models.demo import demo_model_path
 from engine.remote.servers import free_port, start_server, stop_server
 from engine.settings import EngineSettings, GenerationSettings
@@ -87,6 +89,34 @@ def test_a_tensor_split_writes_and_takes_a_quantized_cache(servers: tuple[str, s
     assert outcome.context.flash_attn
     assert answer(engine, "What is the capital of France?").startswith("The capital of France")
     engine.close()
+
+
+def test_a_layer_split_is_loaded_as_planned_whatever_is_free_by_then(
+    servers: tuple[str, str],
+) -> None:
+    """The plan saw three times as much on the first device; llama.cpp sees the same on both."""
+    settings = replace(SETTINGS, devices=servers, mmap=False)
+    run = DryRun(settings.model_path, Devices())
+    plan = run.measure(settings, free_bytes=(3 * 2**30, 2**30))
+    longer = run.measure(replace(settings, n_ctx=1024), shares=plan.shares)
+    run.close()
+    engine = Engine()
+    loaded = engine.load(settings, progress=lambda *_: True, shares=plan.shares)
+    assert loaded.context.shares == plan.shares == (3072, 1024)
+    assert _placed(loaded, servers) == [(one.weights_bytes, one.kv_bytes) for one in plan.devices]
+    assert plan.devices[0].kv_bytes > 2 * plan.devices[1].kv_bytes
+    # Another context leaves the layers where they are.
+    changed = engine.load(replace(settings, n_ctx=1024), progress=lambda *_: True)
+    engine.close()
+    assert changed.context.shares == plan.shares
+    assert _placed(changed, servers) == [
+        (one.weights_bytes, one.kv_bytes) for one in longer.devices
+    ]
+
+
+def _placed(loaded: LoadOutcome, addresses: tuple[str, str]) -> list[tuple[int, int]]:
+    rows = {row.id: row for row in loaded.context.memory}
+    return [(rows[one].weights_bytes, rows[one].kv_bytes) for one in addresses]
 
 
 def test_one_device_of_a_list_is_chosen_by_its_place(servers: tuple[str, str]) -> None:

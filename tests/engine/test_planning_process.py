@@ -12,6 +12,7 @@ import pytest
 from engine.errors import UserError
 from engine.planning.client import BlockingPlanner, PlannerClient, is_last
 from engine.planning.economics import imagined_devices
+from engine.planning.facts import Scene
 from engine.planning.plan import as_json
 from engine.planning.protocol import Answers, Ask, Compare, Failed, Fit, Open, Planned
 from engine.remote.node import Node
@@ -162,7 +163,9 @@ def test_what_if_cards_that_are_too_small_get_a_ladder(zoo: Callable[[str], Path
     settings = EngineSettings(
         model_path=str(zoo("qwen3moe-moe")), n_ctx=1_048_576, n_ubatch=512, swa_full=True
     )
-    question = Ask(request_id=0, settings=settings, imagined=imagined_devices(2, 4 * _GIB))
+    question = Ask(
+        request_id=0, settings=settings, scene=Scene(imagined=imagined_devices(2, 4 * _GIB))
+    )
     with BlockingPlanner() as planner:
         plan = planner.plan(question)
     assert plan.verdict == "no"
@@ -182,7 +185,7 @@ def test_fit_answers_each_goal_with_a_plan_that_fits(demo_model: Path, goal: str
         request_id=0,
         settings=settings,
         goal=goal,  # type: ignore[arg-type]
-        imagined=imagined_devices(2, 24 * _GIB),
+        scene=Scene(imagined=imagined_devices(2, 24 * _GIB)),
     )
     with BlockingPlanner() as planner:
         fitted = planner.fit(question)
@@ -212,7 +215,7 @@ def test_economics_tells_bytes_per_token_and_the_reason(
                 settings=EngineSettings(model_path=str(demo_model)),
                 kv_types=("f16", "q8_0", "q4_0"),
                 contexts=(1024, 4096, 8192),
-                imagined=imagined_devices(2, 24 * _GIB),
+                scene=Scene(imagined=imagined_devices(2, 24 * _GIB)),
             )
         )
     per_token = [curve.kv_bytes_per_token for curve in chart.curves]

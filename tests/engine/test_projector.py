@@ -72,8 +72,8 @@ def test_it_goes_to_the_first_device_and_takes_from_its_share(
 ) -> None:
     settings = replace(settings, devices=nodes)
     run = DryRun(settings.model_path, Devices())
-    plan = run.measure(settings, shares=(2**30, 2**30))
-    crowded = run.measure(settings, shares=(plan.devices[0].projector_bytes, 2**30))
+    plan = run.measure(settings, free_bytes=(2**30, 2**30))
+    crowded = run.measure(settings, free_bytes=(plan.devices[0].projector_bytes, 2**30))
     run.close()
     assert plan.devices[0].projector_bytes > 0 == plan.devices[1].projector_bytes
     assert plan.devices[0].kv_bytes > 0 == crowded.devices[0].kv_bytes
