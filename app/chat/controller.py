@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from app.notices import Notices
+    from app.reading.controller import PartsController
     from app.store.chat_store import ChatStore
     from app.store.rows import Chat, Deletion, Message, Record
     from engine.settings import GenerationSettings
@@ -62,6 +63,7 @@ class ChatController(QObject):
         search: PassageSearch,
         notices: Notices,
         hop: MainThread,
+        reading: PartsController,
         generation: Callable[[], GenerationSettings],
         new_draft: str = "",
         parent: QObject | None = None,
@@ -94,6 +96,7 @@ class ChatController(QObject):
             screen=self._screen,
             notices=notices,
             hop=hop,
+            reading=reading,
             parent=self,
         )
         self._queue: list[tuple[int, str]] = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.documents.embedding import DocumentEmbedding
     from app.documents.shelf import Held, Shelf
     from app.engine.controller import EngineController
+    from app.reading.controller import PartsController
     from engine.errors import Problem
     from engine.worker.protocol import LeftOut, Measured
     from widgets.chat.chat_view import ChatView
@@ -42,6 +43,7 @@ class ChatPresenter(QObject):
         ledger: LedgerController,
         shelf: Shelf,
         embedding: DocumentEmbedding,
+        reading: PartsController,
         view: ChatView,
         parent: QObject | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class ChatPresenter(QObject):
         self._ledger = ledger
         self._shelf = shelf
         self._embedding = embedding
+        self._reading = reading
         self._view = view
         self._refusal: Problem | None = None
         self._silence: Problem | None = None
@@ -62,6 +65,7 @@ class ChatPresenter(QObject):
         chat.refused.connect(self._on_refused)
         shelf.changed.connect(lambda _chat_id: self.refresh())
         embedding.changed.connect(self.refresh)
+        reading.changed.connect(self.refresh)
         ledger.measured.connect(self._on_measured)
         view.chip_remove_requested.connect(self._on_chip_removed)
         view.chip_action_requested.connect(self._on_chip_action)
@@ -91,7 +95,7 @@ class ChatPresenter(QObject):
             hint = self._left_out_words(self._ledger.left_out)
         return ComposerState(
             can_send=has_model and not over,
-            generating=session.is_answering,
+            generating=session.is_answering or self._chat.replying_in is not None,
             queued=self._chat.queued,
             placeholder=self.tr("Ask about the documents …") if self._held() else "",
             hint=hint,
@@ -127,6 +131,8 @@ class ChatPresenter(QObject):
             return self._changed_chip(view, held)
         if held.mode == "passages":
             return self._passages_chip(view, held)
+        if held.mode == "parts":
+            return self._parts_chip(view, held)
         tokens = self._tokens_of(held.key)
         if tokens is None and self._engine.session.loaded is not None:
             return _replaced(view, state="counting")
@@ -169,7 +175,26 @@ class ChatPresenter(QObject):
             view,
             mode="passages",
             message=f"{message.format(pages=chosen)} {words}".strip(),
-            actions=(*actions, ActionView("whole", self.tr("Send it whole"))),
+            actions=(
+                *actions,
+                ActionView("whole", self.tr("Send it whole")),
+                ActionView("parts", self.tr("Read it in parts")),
+            ),
+        )
+
+    def _parts_chip(self, view: ChipView, held: Held) -> ChipView:
+        chosen = self.tr("Pages {pages} are").format(pages=held.selection) if held.selection else ""
+        message = self.tr(
+            "{all} read part by part for each question; you see the cost before it begins."
+        )
+        return _replaced(
+            view,
+            mode="parts",
+            message=message.format(all=chosen or self.tr("All of it is")),
+            actions=(
+                ActionView("whole", self.tr("Send it whole")),
+                ActionView("passages", self.tr("Send passages instead")),
+            ),
         )
 
     def _preparation(self, key: str) -> tuple[str, tuple[ActionView, ...]]:
@@ -218,6 +243,7 @@ class ChatPresenter(QObject):
         if held.document is not None:
             label = self.tr("Send passages instead")
             actions.append(ActionView("passages", label, primary=not actions))
+            actions.append(ActionView("parts", self.tr("Read it in parts")))
         actions.append(ActionView("remove", self.tr("Remove")))
         return tuple(actions)
 
@@ -254,6 +280,8 @@ class ChatPresenter(QObject):
             return [self._load_failed_card(session.problem)]
         if session.wanted is None and session.request_id == 0 and session.loaded is None:
             return [self._first_run_card()]
+        if (asking := self._reading.card(self._chat.chat_id)) is not None:
+            return [asking]
         branch = self._chat.branch
         if self._ledger.overflow_tokens and branch is not None and branch.messages:
             return [self._full_card()]
@@ -438,7 +466,7 @@ class ChatPresenter(QObject):
                 self.password_requested.emit(key, held.name)
             case "pages" | "all_pages":
                 self._shelf.choose_pages(chat_id, key, value)
-            case "passages" | "whole":
+            case "passages" | "whole" | "parts":
                 self._shelf.choose_mode(chat_id, key, name)
             case "stop_embedding":
                 self._embedding.stop(key)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Mode = Literal["whole", "passages", "parts"]
 
 
+def mode_named(stored: str) -> Mode:
+    """A mode as the store has it; whole where it is one of a newer version."""
+    return stored if stored in ("passages", "parts") else "whole"  # type: ignore[return-value]
+
+
 _SUMMARY = "Summary of the conversation before:"
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from app.notices import Notices
+    from app.reading.controller import PartsController
     from app.store.chat_store import ChatStore
-    from app.store.rows import Message, Record
+    from app.store.rows import Message, MessageState, Record
+    from engine.documents.parts.reading import PartsReading
     from engine.worker.protocol import Turn
 
 Reply = PrefillProgress | Removed | Delta | Finished | Failed
@@ -51,6 +53,7 @@ class Replying(QObject):
         screen: ChatScreen,
         notices: Notices,
         hop: MainThread,
+        reading: PartsController,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -63,10 +66,13 @@ class Replying(QObject):
         self._summarising = Summarising(
             store=store, engine=engine, requests=requests, screen=screen, hop=hop, parent=self
         )
+        self._reading = reading
         self._reply: ActiveReply | None = None
         self._turns: list[Turn] = []
         engine.reply_event.connect(self._on_reply_event)
         engine.reply_lost.connect(self._on_reply_lost)
+        reading.read.connect(self._on_read)
+        reading.ended.connect(self._on_reading_ended)
 
     @property
     def chat_id(self) -> int | None:
@@ -93,7 +99,10 @@ class Replying(QObject):
         self._screen.append(message)
 
     def generate(self, branch: Branch, message: Message, prefill_reply: str = "") -> None:
-        """Write into a message of a branch, from the text it has already."""
+        """Write into a message of a branch, from the text it has already.
+
+        Documents that are read in parts are read first; that may take long, and asks the user.
+        """
         loaded = self._engine.session.loaded
         reply = self._reply = ActiveReply(
             message=message,
@@ -101,20 +110,28 @@ class Replying(QObject):
             model=loaded.model.name if loaded else "",
         )
         branch.replace(reply.message())
+        request = self._requests.to_read_first(branch, message)
+        if request is not None:
+            self._reading.begin(request)
+        else:
+            self._make_room(reply, branch, prefill_reply)
+        self.began.emit()
+
+    def _make_room(self, reply: ActiveReply, branch: Branch, prefill_reply: str) -> None:
         if self._branches.generation(branch.chat.id).overflow == "summarise":
             self._summarising.begin(
                 branch,
-                message,
+                reply.begun,
                 prefill_reply,
                 on_ready=lambda: self._send(reply, branch, prefill_reply),
                 on_end=lambda problem: self._give_up(reply, problem),
             )
         else:
             self._send(reply, branch, prefill_reply)
-        self.began.emit()
 
     def stop(self) -> None:
-        """Stop the reply in progress."""
+        """Stop the reply in progress, and what is done before it begins."""
+        self._reading.stop()
         self._summarising.stop()
         self._engine.cancel()
 
@@ -136,6 +153,23 @@ class Replying(QObject):
         self._end(reply, reply.fail(problem) if problem else reply.stop())
         if problem:
             self.refused.emit(problem)
+
+    # ---- what is read first
+
+    def _on_read(self, record: Record, reading: PartsReading) -> None:
+        reply = self._reply
+        branch = self._branches.get(reply.chat_id) if reply else None
+        if reply is None or branch is None:
+            return
+        saving = self._requests.note(branch, reply.begun, record)
+        # The notes are with the question now: nothing has to be kept beside it.
+        saving.add_done_callback(lambda done: None if done.exception() else reading.forget_kept())
+        self._screen.show_branch(branch)
+        self._make_room(reply, branch, reply.begun.text)
+
+    def _on_reading_ended(self, problem: Problem, state: MessageState) -> None:
+        if self._reply is not None:
+            self._end(self._reply, self._reply.fail(problem, state=state))
 
     # ---- what the engine says
 
@@ -179,7 +213,8 @@ class Replying(QObject):
 
     def _on_reply_lost(self, problem: Problem) -> None:
         self._summarising.forget()
-        if self._reply is not None:
+        # Reading first brings the engine back by itself, and says so if it cannot.
+        if self._reply is not None and not self._reading.is_active:
             self._end(self._reply, self._reply.fail(problem, state="interrupted"))
 
     def _end(self, reply: ActiveReply, message: Message) -> None:

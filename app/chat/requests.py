@@ -8,10 +8,13 @@ import msgspec
 
 from app.chat.overflow import counting
 from app.chat.prompting import prompt_for
+from app.documents.in_parts import is_read, parts_given
 from app.documents.passages import given_by, passages_record, passages_text
+from app.reading.request import ReadingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from app.chat.branch import Branch
     from app.chat.branches import Branches
@@ -69,8 +72,43 @@ class Requests:
         before = [m for m in branch.messages if m.id != message.id]
         question = _question_of(before)
         given = given_by(question.records) if question else ()
-        passages = passages_text(self._shelf.parts(branch.chat.id), given)
-        return self._prompt(branch.chat.id, before, passages=passages, prefill_reply=prefill_reply)
+        parts = self._shelf.parts(branch.chat.id)
+        notes = parts_given(question.records) if question else None
+        texts = [passages_text(parts, given)]
+        if notes is not None and is_read(parts, notes):
+            texts.append(notes.block)
+        return self._prompt(
+            branch.chat.id,
+            before,
+            passages="\n".join(filter(None, texts)),
+            prefill_reply=prefill_reply,
+        )
+
+    def to_read_first(self, branch: Branch, message: Message) -> ReadingRequest | None:
+        """What has to be read in parts before a message can be written; None when nothing has."""
+        parts = self._shelf.parts(branch.chat.id)
+        question = _question_of([m for m in branch.messages if m.id != message.id])
+        if question is None or not any(part.mode == "parts" for part in parts):
+            return None
+        if is_read(parts, parts_given(question.records)):
+            return None
+        return ReadingRequest(
+            chat_id=branch.chat.id,
+            message_id=message.id,
+            question=question.text,
+            parts=parts,
+            without=self.for_reply(branch, message),
+            generation=self._counting(branch.chat.id),
+        )
+
+    def note(self, branch: Branch, message: Message, record: Record) -> Future[None]:
+        """Keep a record with the question that a message answers."""
+        question = _question_of([m for m in branch.messages if m.id < message.id])
+        assert question is not None
+        saving = branch.saving = self._store.messages.add_records(question.id, (record,))
+        kept = (*question.records, record)
+        branch.replace(msgspec.structs.replace(question, records=kept))
+        return saving
 
     def _prompt(
         self,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from app.chat import figures
 from app.chat.citing import citation_views
 from app.chat.overflow import WHILE_WRITING, summary_in
+from app.documents.in_parts import parts_given
+from app.reading.words import part_views
 from widgets.chat.viewdata import MessageView, RecordView
 
 if TYPE_CHECKING:
@@ -54,11 +56,13 @@ def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> Messag
 def record_view(message: Message, index: int, record: Record) -> RecordView:
     """One inline record; what was left out can be unfolded where it was kept."""
     removed = record.data.get("text", "")
+    given = parts_given([record])
     return RecordView(
         id=f"{message.id}:{index}",
         text=record.sentence,
-        action="Show" if removed else "",
+        action="Show" if removed or given else "",
         detail=str(removed),
+        parts=part_views(given) if given else (),
         body=summary_in(record),
         follows=record.kind in WHILE_WRITING,
     )

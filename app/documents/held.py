@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from app.chat.prompting import mode_named
 from app.store.rows import Record
 from engine.documents.pages import chosen_pages
 
@@ -74,7 +75,7 @@ def from_store(stored: ChatDocument) -> Held:
         state="opening",
         page_count=stored.document.page_count,
         selection=stored.selection,
-        mode="passages" if stored.mode == "passages" else "whole",
+        mode=mode_named(stored.mode),
         is_sent=stored.message_id is not None,
         kept=stored.kept,
     )

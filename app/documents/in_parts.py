@@ -97,11 +97,21 @@ def parts_record(read: PartsRead) -> Record:
 
 
 def parts_given(records: Iterable[Record]) -> PartsGiven | None:
-    """What was noted at a question; None when it was not read for in parts."""
-    for record in records:
+    """What was noted last at a question; None when it was not read for in parts."""
+    for record in reversed(tuple(records)):
         if "read_in_parts" in record.data:
-            return msgspec.convert(record.data["read_in_parts"], PartsGiven)
+            try:
+                return msgspec.convert(record.data["read_in_parts"], PartsGiven)
+            except msgspec.ValidationError:
+                # The record of a newer version, in a chat that was imported.
+                return None
     return None
+
+
+def is_read(parts: Sequence[PromptPart], given: PartsGiven | None) -> bool:
+    """Whether the notes are those of just the documents that are read in parts now."""
+    wanted = {part.document.id for part in parts if part.mode == "parts"}
+    return wanted == ({part.document_id for part in given.parts} if given else set())
 
 
 def not_read(parts: Iterable[PartNotes]) -> str:

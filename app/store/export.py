@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.store.rows import Chat, ChatContents, ChatDocument, Message, Record
+from engine.documents.parts.results import PartNotes
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -108,12 +109,29 @@ def _heading(message: Message) -> str:
     return f"## {_SPEAKERS[message.role]}{named}{version}"
 
 
+def _notes_on_parts(record: Record) -> str:
+    """What was noted of the parts that were read for a question; empty for other records."""
+    read = record.data.get("read_in_parts")
+    try:
+        parts = msgspec.convert(read["parts"], tuple[PartNotes, ...]) if read else ()
+    except (msgspec.ValidationError, KeyError, TypeError):
+        # The record of a newer version, in a chat that was imported.
+        return ""
+    return "\n\n".join(
+        f"**{part.number}. {_line(part.document)}, {_line(part.place)}**\n\n"
+        + (part.problem.message if part.problem is not None else part.notes.strip())
+        for part in parts
+    )
+
+
 def _record(record: Record) -> str:
     lines = [f"> {_line(record.sentence)}"]
     summary = record.data.get("summary")
     if isinstance(summary, str):
         # It stands for messages in all that follows: part of what the model was told.
         lines += [">", *(f"> {line}".rstrip() for line in summary.splitlines())]
+    if notes := _notes_on_parts(record):
+        lines += ["", _folded("What each part said", notes)]
     return "\n".join(lines)
 
 

@@ -113,13 +113,14 @@ class ReplyStream:
 
     def saved(self) -> None:
         """Tell who waits for the end; called by the writer."""
-        # It may have been finished after the state that was saved.
-        if self._end_in_save and self._finished is not None:
+        # It may have been finished after the state that was saved. Finished just before that, the
+        # end is saved twice: once with what was gathered before, and once for itself.
+        if self._end_in_save and self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
 
     def failed(self, error: Exception) -> None:
         """Tell who waits for the end that it will not come; called by the writer."""
-        if self._end_in_save and self._finished is not None:
+        if self._end_in_save and self._finished is not None and not self._finished.done():
             self._finished.set_exception(error)
 
     def _check_open(self) -> None:

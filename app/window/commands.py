@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu
 
 from app.chat.citing import SCHEME
+from app.reading.words import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +142,8 @@ class Commands(QObject):
         citation = self._chat.citation(url) if QUrl(url).scheme() == SCHEME else None
         if citation is not None:
             self._viewing().open_citation(citation)
+        elif (place := place_of(url)) is not None:
+            self._viewing().open_document(*place)
         else:
             self._dialogs.open_link(url)
 

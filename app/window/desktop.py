@@ -23,6 +23,7 @@ from app.engine.controller import EngineController
 from app.engine.pane_controller import PaneController
 from app.hop import MainThread
 from app.notices import Notices
+from app.reading.controller import PartsController
 from app.session import State
 from app.sidebar.controller import SidebarController
 from app.store.chat_store import ChatStore
@@ -108,6 +109,9 @@ class Desktop(QObject):
     # ---- composing
 
     def _compose_chat(self) -> None:
+        self.reading = PartsController(
+            engine=self.engine, hop=self.hop, view=self.chat_view, parent=self
+        )
         self.chat = ChatController(
             store=self.store,
             engine=self.engine,
@@ -116,6 +120,7 @@ class Desktop(QObject):
             search=self.search,
             notices=self.notices,
             hop=self.hop,
+            reading=self.reading,
             generation=self._generation,
             new_draft=self.settings.window(_DRAFT),
             parent=self,
@@ -132,6 +137,7 @@ class Desktop(QObject):
             ledger=self.ledger,
             shelf=self.shelf,
             embedding=self.embedding,
+            reading=self.reading,
             view=self.chat_view,
             parent=self,
         )
@@ -347,6 +353,7 @@ class Desktop(QObject):
         self.planning.close()
         self.economics.close()
         self.embedding.close()
+        self.reading.close()
         self.search.close()
         self.files.close()
         self.drawer.close()

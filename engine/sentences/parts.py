@@ -10,8 +10,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Add a document with text, or choose other pages.",
     ),
     "parts.stopped": (
-        "Stopped after {done} of {total} parts.",
-        "What was read is kept. Ask the same question again to read the rest.",
+        "Stopped after {done} of {total} parts; what was read is kept.",
+        "Ask the same question again to read the rest.",
+    ),
+    "parts.declined": (
+        "Nothing was read.",
+        "",
+    ),
+    "parts.other_model": (
+        "Another model was loaded while documents were read in parts.",
+        "Load the first one and go on, or ask again to have this model read them.",
     ),
     "parts.not_read": (
         "The part could not be read.",

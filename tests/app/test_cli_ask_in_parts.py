@@ -41,7 +41,7 @@ def book(tmp_path: Path) -> Path:
 def asked(
     capsys: pytest.CaptureFixture[str], book: Path, *options: str
 ) -> tuple[dict[str, object], str]:
-    few = ["--max-tokens", "8", "--temperature", "0", "--n-threads", "2", "--n-ctx", "512"]
+    few = ["--max-tokens", "8", "--temperature", "0", "--n-threads", "1", "--n-ctx", "512"]
     assert main(["ask", "demo", QUESTION, "--doc", str(book), "--mode", "map", *few, *options]) == 0
     printed = capsys.readouterr()
     return json.loads(printed.out), printed.err
@@ -71,7 +71,7 @@ def test_cost_then_parts_then_one_answer(capsys: pytest.CaptureFixture[str], boo
 
 @pytest.mark.model
 def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) -> None:
-    settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=2)
+    settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=1)
     generation = GenerationSettings(max_tokens=8, temperature=0)
     parts = [PromptPart(DocumentReader().read(book), "", "parts")]
     kept = KeptNotes(tmp_path / "kept")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.store import ChatStore, Message, Record, title_from
+from app.store.streaming import ReplyStream
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.store import Role
+    from app.store.writer import Gathered
 
 
 @pytest.fixture
@@ -243,6 +246,23 @@ class TestStreams:
             stream.finish().result(5)
         assert store.chats.create().wait()
         assert "could not be saved" in caplog.text
+
+
+def test_an_end_that_is_saved_twice_is_told_once(store: ChatStore) -> None:
+    """It is finished after its save was begun, and before that looked at it."""
+    chat_id = store.chats.create().wait().id
+    (reply,) = talk(store, chat_id, "q")
+    saved: list[Gathered] = []
+    stream = ReplyStream(reply.id, saved.append)
+    done = stream.finish("complete")
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE messages (id, text, thinking, state, stats, problem)")
+    connection.execute("INSERT INTO messages (id) VALUES (?)", (reply.id,))
+    for _ in range(2):
+        stream.save(connection)
+        stream.saved()
+    assert done.done()
+    connection.close()
 
 
 def test_replies_left_streaming_are_interrupted_when_the_store_opens(tmp_path: Path) -> None:

@@ -186,6 +186,8 @@ class DocumentChip(_Chip):
             facts.append(compact(chip.tokens))
         if chip.mode == "passages":
             facts.append(self.tr("passages"))
+        elif chip.mode == "parts":
+            facts.append(self.tr("in parts"))
         elif chip.tokens is not None:
             facts.append(self.tr("whole"))
         return " · ".join(facts) + (" ·" if facts else "")

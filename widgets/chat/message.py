@@ -179,6 +179,7 @@ class MessageWidget(QWidget):
         for record in self.view.records:
             row = RecordRow(record, self)
             row.action_requested.connect(self.record_action_requested)
+            row.target_requested.connect(self.link_clicked)
             row.edited.connect(self.record_edited)
             row.height_changed.connect(self.height_changed)
             row.show()

@@ -46,6 +46,12 @@ def _loading(progress: ProgressView) -> str:
 
 
 def _reading(progress: ProgressView) -> str:
+    if progress.label and not progress.total:
+        return progress.label
+    if progress.label:
+        far = _tr("{done} of {total} tokens")
+        done = far.format(done=figures.whole(progress.done), total=figures.whole(progress.total))
+        return f"{progress.label} · {done}"
     if not progress.total:
         return _tr("Reading")
     return _tr("Reading {done} of {total} tokens").format(

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from widgets import parts, theme
+from widgets.chat.partslist import PartsList
 from widgets.chat.plaintext import neutralised
 from widgets.chat.record import detail_box
 
@@ -27,11 +28,13 @@ class RecordRow(QWidget):
 
     Signals:
         action_requested: The link of a record without detail was pressed; carries the record's id.
+        target_requested: A page was asked for in its list of parts.
         edited: Its text was changed: the record's id and the new text.
         height_changed: It was folded or unfolded.
     """
 
     action_requested = Signal(str)
+    target_requested = Signal(str)
     edited = Signal(str, str)
     height_changed = Signal()
 
@@ -40,7 +43,7 @@ class RecordRow(QWidget):
         self.record = record
         self.setObjectName(f"record_{record.id}")
         self.setAccessibleName(f"{record.text} {record.body}".strip())
-        self._detail: QPlainTextEdit | None = None
+        self._detail: QPlainTextEdit | PartsList | None = None
         self._editor: _RecordEditor | None = None
         self._column = parts.column(theme.SPACE.s, (theme.SPACE.m, 6, theme.SPACE.m, 6))
         line = parts.row(theme.SPACE.m)
@@ -74,17 +77,25 @@ class RecordRow(QWidget):
 
     def press(self) -> None:
         """Follow the record's link."""
-        if not self.record.detail:
+        if not (self.record.detail or self.record.parts):
             self.action_requested.emit(self.record.id)
             return
         if self._detail is None:
-            self._detail = detail_box(self.record.detail, "recordDetail")
+            self._detail = self._unfolded()
             self._column.addWidget(self._detail)
         else:
             self._detail.setVisible(self._detail.isHidden())
         shown = not self._detail.isHidden()
         self._link.setText(self.tr("Hide") if shown else self.record.action)
         self.height_changed.emit()
+
+    def _unfolded(self) -> QPlainTextEdit | PartsList:
+        if not self.record.parts:
+            return detail_box(self.record.detail, "recordDetail")
+        listed = PartsList(self.record.parts)
+        listed.target_requested.connect(self.target_requested)
+        listed.setFixedHeight(listed.height_for(self.width() - 2 * theme.SPACE.m))
+        return listed
 
     def begin_edit(self) -> None:
         """Put the text into an input."""

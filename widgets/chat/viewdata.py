@@ -12,7 +12,8 @@ from typing import Literal
 Role = Literal["user", "assistant", "system"]
 MessageState = Literal["complete", "streaming", "stopped", "failed", "interrupted", "queued"]
 SegmentKind = Literal["system", "document", "chat", "message", "reply_reserve", "free"]
-ChipMode = Literal["whole", "passages"]
+ChipMode = Literal["whole", "passages", "parts"]
+PartState = Literal["found", "nothing", "failed"]
 ChipState = Literal["reading", "counting", "ready", "failed", "too_large", "changed", "gone"]
 CitationState = Literal["found", "missing", "unchecked"]
 CardKind = Literal["first_run", "empty", "engine_died", "context_full", "notice", "error"]
@@ -63,6 +64,29 @@ class ReplyStatsView:
 
 
 @dataclass(frozen=True, slots=True)
+class PartView:
+    """A part of a document that was read for a question.
+
+    Attributes:
+        number: From 1.
+        document: File name.
+        place: Its pages, by their labels.
+        target: Reported by ``link_clicked`` when its place is pressed.
+        figures: Tokens, seconds, and what else is to be known, in words.
+        notes: What it said, or why it could not be read.
+        state: Whether it holds something about the question.
+    """
+
+    number: int
+    document: str
+    place: str
+    target: str
+    figures: str
+    notes: str
+    state: PartState
+
+
+@dataclass(frozen=True, slots=True)
 class RecordView:
     """An inline record that something was left out, shortened or done differently.
 
@@ -72,6 +96,7 @@ class RecordView:
         action: Label of the link at its end, e.g. ``"Show"``; empty for none.
         detail: Text that the record unfolds by itself when its action is pressed; where it is
             empty the press is reported instead.
+        parts: Parts that it unfolds as a list.
         body: Text that is always shown under the sentence and can be edited, e.g. a summary.
         follows: Whether it stands behind the text of its message and not before.
     """
@@ -80,6 +105,7 @@ class RecordView:
     text: str
     action: str = ""
     detail: str = ""
+    parts: tuple[PartView, ...] = ()
     body: str = ""
     follows: bool = False
 
@@ -113,6 +139,7 @@ class ProgressView:
         total: Of how many.
         per_second: Rate in the same unit; `None` while unknown.
         seconds_left: Estimate; `None` while unknown.
+        label: What is being done, where it is more than the phase says.
     """
 
     phase: Phase
@@ -120,6 +147,7 @@ class ProgressView:
     total: int = 0
     per_second: float | None = None
     seconds_left: float | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
