@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.errors import UserError
+from engine.llama.rpc import can_serve
 from engine.remote.servers import start_server, stop_server
 
 if TYPE_CHECKING:
@@ -25,8 +27,11 @@ class StandIns:
         """Addresses of `count` devices.
 
         Raises:
-            UserError: ``node.not_built`` when they do not start.
+            UserError: ``planning.what_if_not_built`` where this build has no RPC, else
+                ``node.not_built`` when they do not start.
         """
+        if not can_serve():
+            raise UserError("planning.what_if_not_built")
         self._servers = [entry for entry in self._servers if entry[1].poll() is None]
         while len(self._servers) < count:
             self._servers.append(start_server("CPU", threads=1))

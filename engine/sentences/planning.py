@@ -184,6 +184,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "llama.cpp refuses these settings: {reason}",
         "Change the setting it names.",
     ),
+    "planning.what_if_not_built": (
+        "Plans for cards that are not here need llama.cpp's RPC backend, which this build lacks.",
+        "Run `make setup` again; it builds with GGML_RPC=ON.",
+    ),
     "planning.crashed": (
         "llama.cpp gave up while measuring: {reason}",
         "The file may be damaged, or the settings do not go together.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.child_process import environment
 from engine.errors import UserError
 from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
@@ -74,20 +77,50 @@ def test_a_node_lists_its_clients_and_lets_them_go(
     assert nodes[0].clients == ()
 
 
+@pytest.fixture
+def commands() -> Iterator[list[tuple[str, subprocess.Popen[str]]]]:
+    """Two processes of `leadline node`, with their addresses."""
+    command = [sys.executable, "-P", "-m", "app.cli", "node", "--port", "0", "--threads", "1"]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+        for _ in range(2)
+    ]
+    found = []
+    for process in started:
+        assert process.stdout
+        found.append((process.stdout.readline().rsplit(" ", 1)[-1].strip(), process))
+    yield found
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
 @pytest.mark.model
-def test_a_node_that_dies_is_named(demo_model: Path, nodes: tuple[Node, Node]) -> None:
-    addresses = tuple(node.address for node in nodes)
+def test_a_node_that_is_killed_while_it_answers_is_named(
+    demo_model: Path, commands: list[tuple[str, subprocess.Popen[str]]]
+) -> None:
+    (kept, _), (lost, process) = commands
     settings = EngineSettings(
-        model_path=str(demo_model), n_ctx=256, devices=addresses, tensor_split=(1, 1), n_threads=1
+        model_path=str(demo_model), n_ctx=256, devices=(kept, lost), tensor_split=(1, 1)
     )
+    written: list[str] = []
+
+    def kill_soon(event: Event) -> None:
+        if isinstance(event, Delta):
+            written.append(event.text)
+            process.kill()
+
+    endless = validated(_GREEDY, max_tokens=200)
     with BlockingWorker() as worker:
         worker.load(settings)
-        nodes[1].stop()
         with pytest.raises(UserError) as caught:
-            worker.generate(_QUESTION, _GREEDY)
+            worker.generate(_QUESTION, endless, kill_soon)
+    assert written
     assert caught.value.code == "node.lost"
-    assert nodes[1].address in caught.value.message
-    assert nodes[0].address not in caught.value.message
+    assert lost in caught.value.message
+    assert kept not in caught.value.message
 
 
 def test_an_engine_that_dies_for_another_reason_blames_no_node() -> None:

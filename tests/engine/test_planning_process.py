@@ -11,9 +11,10 @@ import pytest
 
 from engine.errors import UserError
 from engine.planning.client import BlockingPlanner, PlannerClient, is_last
-from engine.planning.economics import imagined_devices
+from engine.planning.economics import economics, imagined_devices
 from engine.planning.facts import Scene
 from engine.planning.plan import as_json
+from engine.planning.planner import Planner
 from engine.planning.protocol import Answers, Ask, Compare, Failed, Fit, Open, Planned
 from engine.remote.node import Node
 from engine.settings import EngineSettings
@@ -176,6 +177,22 @@ def test_what_if_cards_that_are_too_small_get_a_ladder(zoo: Callable[[str], Path
     # Those that are enough come first.
     enough = [fix.fits for fix in plan.fixes]
     assert enough == sorted(enough, reverse=True)
+
+
+def test_what_if_cards_need_rpc_and_say_so(
+    demo_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.planning.stand_ins.can_serve", lambda: False)
+    planner = Planner()
+    settings = EngineSettings(model_path=str(demo_model))
+    scene = Scene(imagined=imagined_devices(2, 24 * _GIB))
+    (plan,) = planner.plans(settings, scene, brief=False)
+    chart = economics(planner, settings, scene, ("f16",), (4096,))
+    planner.close()
+    assert plan.verdict == "no"
+    assert [message.code for message in plan.messages] == ["planning.what_if_not_built"]
+    assert "RPC" in plan.messages[0].problem.message
+    assert [curve.refused for curve in chart.curves] == ["planning.what_if_not_built"]
 
 
 @pytest.mark.parametrize("goal", ["context", "speed", "quality"])
