@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from app.session import State
 from tests.engine.document_files import write_pdf
@@ -211,3 +212,93 @@ def test_what_was_not_read_of_a_document_is_said(desk: Desk, tmp_path: Path) -> 
     desk.load()
     desk.ask("why")
     assert "encoded" in desk.messages()[0].records[0].text
+
+
+def choose(desk: Desk, action: str) -> None:
+    """Press a choice under a chip."""
+    name = f"chipAction_{action}"
+    desk.until(lambda: desk.find_all(QPushButton, name), name)
+    desk.press(name)
+
+
+def test_a_file_that_changed_is_told_and_a_question_waits_for_the_choice(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.load()
+    path = write_pdf(tmp_path / "lease.pdf", ["The old rent.", "Page two."])
+    desk.drop(path)
+    desk.until(lambda: read(desk)[0].tokens, "its tokens")
+    desk.ask("What is the rent?")
+    old = chips(desk)[0].id
+    write_pdf(path, ["The new rent.", "Page two."])
+    desk.send("And now?")
+    desk.until(lambda: chips(desk)[0].state == "changed", "the notice")
+    assert len(desk.messages()) == 2
+    assert desk.chat.queued == ("And now?",)
+    assert "old rent" in desk.chat.prompt("x").documents[0].text
+
+    choose(desk, "read_again")
+    desk.until(lambda: len(desk.messages()) == 4 and desk.chat.replying_in is None, "the reply")
+    (chip,) = chips(desk)
+    assert chip.id != old
+    assert "new rent" in desk.chat.prompt("x").documents[0].text
+    assert any("read again" in record.text for record in desk.messages()[2].records)
+    assert desk.messages()[2].documents == ("lease.pdf",)
+    assert desk.desktop.store.documents.get(old) is not None, "older citations lead there"
+
+
+def test_what_was_read_can_be_kept_and_the_choice_is_remembered(desk: Desk, tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "lease.pdf", ["The old rent."])
+    desk.drop(path)
+    read(desk)
+    chat_id = desk.chat.chat_id
+    write_pdf(path, ["The new rent."])
+    desk.open_chat(None)
+    desk.desktop.shelf._held.clear()
+    desk.open_chat(chat_id)
+    desk.until(lambda: chips(desk) and chips(desk)[0].state == "changed", "the notice")
+    choose(desk, "keep")
+    assert chips(desk)[0].state == "ready"
+    desk.settle()
+    desk.open_chat(None)
+    desk.desktop.shelf._held.clear()
+    desk.open_chat(chat_id)
+    desk.until(lambda: read(desk)[0].state == "ready", "no notice")
+    desk.desktop.files.check()
+    desk.until(lambda: not desk.desktop.shelf.is_busy(chat_id or 0), "the check")
+    assert chips(desk)[0].state == "ready"
+    path.unlink()
+    desk.desktop.files.check()
+    desk.until(lambda: chips(desk)[0].state == "gone", "that it is gone")
+    assert str(path) in chips(desk)[0].message
+    assert not desk.desktop.shelf.is_busy(chat_id or 0), "nothing is lost, nothing waits"
+
+
+def test_a_file_with_the_same_content_and_another_time_is_no_change(
+    desk: Desk, tmp_path: Path
+) -> None:
+    path = write_pdf(tmp_path / "lease.pdf", ["The rent."])
+    desk.drop(path)
+    read(desk)
+    os.utime(path, ns=(5, 5))
+    desk.desktop.files.check()
+    desk.until(lambda: not desk.desktop.shelf.is_busy(desk.chat.chat_id or 0), "the check")
+    assert chips(desk)[0].state == "ready"
+    desk.settle()
+    (info,) = desk.store.documents.all()
+    assert info.mtime_ns == 5
+
+
+def test_the_files_are_looked_at_when_the_window_comes_to_the_front(
+    desk: Desk, tmp_path: Path, qapp: QApplication
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Four fathoms.")
+    desk.drop(path)
+    read(desk)
+    path.write_text("Five fathoms.")
+    qapp.applicationStateChanged.emit(Qt.ApplicationState.ApplicationActive)
+    desk.until(lambda: chips(desk)[0].state == "changed", "the notice")
+    desk.view.regenerate_requested.emit("1")
+    desk.until(lambda: desk.notices, "the reason")
+    assert "has changed" in desk.notices[-1]
