@@ -43,6 +43,7 @@ SPECS: Final[tuple[ActionSpec, ...]] = (
     ActionSpec("find", "Find in this chat", ("Ctrl+F",), _CHAT),
     ActionSpec("next_chat", "Next chat", ("Ctrl+PgDown",), _CHAT),
     ActionSpec("previous_chat", "Previous chat", ("Ctrl+PgUp",), _CHAT),
+    ActionSpec("passages", "Show or hide the passages that were found", ("Ctrl+Shift+P",), _CHAT),
     ActionSpec("export", "Export this chat", ("Ctrl+Shift+E",), _CHAT),
     ActionSpec("", "Rename the chosen chat", ("F2",), _CHAT),
     ActionSpec("", "Delete the chosen chat, with undo", ("Del",), _CHAT),

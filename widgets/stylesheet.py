@@ -59,6 +59,9 @@ QToolTip { background: $card; color: $text; border: 1px solid $line; padding: 4p
 QFrame[surface="bg"] { background: $bg; border: none; }
 QFrame[surface="panel"] { background: $panel; border: none; }
 QFrame[surface="card"] { background: $card; border: 1px solid $line; border-radius: 10px; }
+QFrame[surface="passage"] { background: $card; border: 1px solid $line; border-radius: 10px; }
+QFrame[surface="passage"]:hover { border: 1px solid $faint; }
+QFrame[surface="passage"]:focus { border: 1px solid $accent; }
 QFrame[surface="key"] { background: $panel; border: 1px solid $line; border-radius: 5px; }
 QFrame[surface="toast"] { background: $card; border: 1px solid $faint; border-radius: 10px; }
 QFrame[surface="popup"] { background: $card; border: 1px solid $line; }

@@ -213,7 +213,8 @@ class ChatPresenter(QObject):
                     "They are found by words alone: {done:,} of {total:,} are embedded."
                 )
                 return words.format(done=one.done, total=one.total), again
-        words = self.tr("By words alone until all are embedded: {done:,} of {total:,} …")
+        words = self.tr("They are found by words alone until all are embedded")
+        words += self.tr(": {done:,} of {total:,} …") if one.total else " …"
         stop = (ActionView("stop_embedding", self.tr("Stop embedding")),)
         return words.format(done=one.done, total=one.total), stop
 

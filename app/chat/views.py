@@ -8,6 +8,7 @@ from app.chat import figures
 from app.chat.citing import citation_views
 from app.chat.overflow import WHILE_WRITING, summary_in
 from app.documents.in_parts import parts_given
+from app.documents.passages import PASSAGE_RECORDS
 from app.reading.words import part_views
 from widgets.chat.viewdata import MessageView, RecordView
 
@@ -54,7 +55,14 @@ def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> Messag
 
 
 def record_view(message: Message, index: int, record: Record) -> RecordView:
-    """One inline record; what was left out can be unfolded where it was kept."""
+    """One inline record; what was left out can be unfolded, and passages have their panel."""
+    if record.kind in PASSAGE_RECORDS:
+        is_found = record.data.get("passages") or record.data.get("left_out")
+        return RecordView(
+            id=f"{message.id}:{index}",
+            text=record.sentence,
+            action="Show passages" if is_found else "",
+        )
     removed = record.data.get("text", "")
     given = parts_given([record])
     return RecordView(

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from engine.documents.retrieval.index import DocumentIndex
 
-
 T = TypeVar("T")
 
 FILE_NAME = "passages.sqlite3"
@@ -62,12 +61,9 @@ class PassageIndex:
             self._close()
 
     def _opened(self) -> DocumentIndex:
-        # Loads numpy, which the first window does without.
-        from engine.documents.retrieval.index import DocumentIndex
-
         with self._lock:
             if self._index is None:
-                # With numpy, which the first window has no use for.
+                # Loads numpy, which the first window does without.
                 from engine.documents.retrieval.index import DocumentIndex
 
                 self._index = DocumentIndex(None if self._is_in_memory else self._file())

@@ -35,7 +35,8 @@ _RESERVE_SHARE = 4
 """Where replies have no limit, a quarter of the context is kept free for one."""
 _FRAME_TOKENS = 32
 """What encloses the passages, and what joining texts may add."""
-_KINDS = ("app.passages_given", "app.no_passages", "app.passages_do_not_fit")
+PASSAGE_RECORDS = ("app.passages_given", "app.no_passages", "app.passages_do_not_fit")
+"""Kinds of the records that say what of a document went with a question."""
 
 
 class Engine(Protocol):
@@ -247,7 +248,9 @@ def passages_record(given: GivenPassages, pages: Sequence[Page] = ()) -> Record:
 def given_by(records: Iterable[Record]) -> tuple[GivenPassages, ...]:
     """The passages that were noted at a question."""
     return tuple(
-        msgspec.convert(record.data, GivenPassages) for record in records if record.kind in _KINDS
+        msgspec.convert(record.data, GivenPassages)
+        for record in records
+        if record.kind in PASSAGE_RECORDS
     )
 
 

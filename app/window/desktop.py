@@ -17,6 +17,7 @@ from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
 from app.documents.embedding import DocumentEmbedding
 from app.documents.file_watch import FileWatch
+from app.documents.passages_presenter import PassagesPresenter
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
 from app.engine.controller import EngineController
@@ -36,7 +37,9 @@ from engine.documents.reader import DocumentReader
 from engine.models.demo import resolve_model
 from engine.paths import data_dir
 from widgets import theme
+from widgets.beside import Beside
 from widgets.chat.chat_view import ChatView
+from widgets.documents.passages_panel import PassagesPanel
 from widgets.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -90,7 +93,9 @@ class Desktop(QObject):
         )
         self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
-        self.window = MainWindow(self.chat_view)
+        self.passages = PassagesPanel()
+        self.beside = Beside(self.chat_view, self.passages, "chat_and_passages")
+        self.window = MainWindow(self.beside)
         self.toasting = Toasting(self.notices, self.window.toasts, self)
         self.dialogs = Dialogs(self.window, self.notices, self)
         self.later = Later(self._later_steps(), self)
@@ -139,6 +144,13 @@ class Desktop(QObject):
             embedding=self.embedding,
             reading=self.reading,
             view=self.chat_view,
+            parent=self,
+        )
+        self.found = PassagesPresenter(
+            chat=self.chat,
+            shelf=self.shelf,
+            panel=self.passages,
+            beside=self.beside,
             parent=self,
         )
         self.sidebar = SidebarController(
@@ -386,6 +398,17 @@ class Desktop(QObject):
         self.embedding.failed.connect(self.notices.problem)
         self.chat.opened.connect(self.embedding.look_at)
         self.shelf.failed.connect(lambda _problem: window.show_page("chat"))
+        self._connect_passages()
+
+    def _connect_passages(self) -> None:
+        found = self.found
+        show = self.window.actions_by_name["passages"]
+        show.triggered.connect(found.toggle)
+        self.chat_view.record_action_requested.connect(
+            lambda message_id, _record: found.show_question(int(message_id))
+        )
+        found.page_requested.connect(lambda passage: self.viewing.open_citation(passage))
+        found.closed.connect(self.chat_view.focus_composer)
 
     # ---- slots
 

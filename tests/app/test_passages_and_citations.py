@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPlainTextEdit
+from PySide6.QtWidgets import QLabel, QPlainTextEdit
 
 from app.chat import citing
 from tests.engine.document_files import write_pdf
@@ -78,8 +78,14 @@ def test_passages_go_with_their_question_and_are_recorded(desk: Desk) -> None:
     assert "euro a month" not in prompt.passages
     (record,) = desk.messages()[0].records
     assert record.text.startswith("1 of 3 passages from lease.pdf were given to the model (")
-    assert "behind the boiler" in record.detail
-    assert "p. 2 · by words 1" in record.detail
+    desk.view.record_action_requested.emit(desk.messages()[0].id, record.id)
+    panel = desk.desktop.passages
+    assert panel.isVisible()
+    assert panel.view.question == WHERE
+    (shown,) = panel.view.found
+    assert (shown.anchor, shown.document, shown.left_out) == ("p. 2", "lease.pdf", "")
+    assert "behind the boiler" in shown.text
+    assert (shown.words.place, shown.meaning.place, shown.both.place) == (1, None, 1)
 
     # The same bytes again, without another search: they may be in the KV cache.
     desk.view.regenerate_requested.emit(desk.messages()[1].id)
@@ -90,6 +96,37 @@ def test_passages_go_with_their_question_and_are_recorded(desk: Desk) -> None:
     assert "six weeks" in prompts[2].passages
     assert "boiler" not in prompts[2].passages
     assert prompts[2].turns[0].text == WHERE
+
+
+def test_a_passage_opens_its_page_and_the_panel_follows_the_chat(desk: Desk) -> None:
+    panel, viewing = desk.desktop.passages, desk.desktop.viewing
+    choose(desk, "passages")
+    desk.ask(WHERE)
+    desk.desktop.window.actions_by_name["passages"].trigger()
+    assert panel.view.question == WHERE
+    (card,) = panel.cards
+    assert card.hasFocus()
+    QTest.keyClick(card, Qt.Key.Key_Return)
+    desk.until(lambda: viewing.viewer is not None, "the viewer")
+    viewer = viewing.viewer
+    assert viewer is not None
+    desk.until(lambda: "boiler" in desk.find(QPlainTextEdit, "pageText", viewer).toPlainText())
+    marks = desk.find(QPlainTextEdit, "pageText", viewer).extraSelections()
+    assert any("behind the boiler" in mark.cursor.selectedText() for mark in marks)
+    viewer.close()
+    desk.until(lambda: viewing.viewer is None, "the viewer to close")
+
+    desk.ask("How many weeks is the notice?")
+    assert panel.view.question.startswith("How many")
+    assert [one.anchor for one in panel.view.found] == ["p. 3"]
+    first = desk.messages()[0]
+    desk.view.record_action_requested.emit(first.id, first.records[0].id)
+    assert panel.view.question == WHERE
+    desk.open_chat(None)
+    assert panel.view.question == ""
+    desk.until(lambda: desk.find_all(QLabel, "passagesEmpty", panel), "the empty panel")
+    QTest.keyClick(panel, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
 
 
 def test_a_question_that_no_page_answers_says_so(desk: Desk) -> None:
@@ -117,13 +154,13 @@ def test_the_mode_is_kept_and_can_be_changed_back(qapp: QApplication, tmp_path: 
         choose(desk, "passages")
         desk.ask(WHERE)
         chat_id = desk.chat.chat_id
-        detail = desk.messages()[0].records[0].detail
+        record = desk.messages()[0].records[0].text
         desk.settle()
     with open_desk(qapp, command=faulty()) as desk:
         desk.load()
         desk.open_chat(chat_id)
         desk.until(lambda: desk.view.composer._chips[0].mode == "passages")
-        assert desk.messages()[0].records[0].detail == detail
+        assert desk.messages()[0].records[0].text == record
         prompts = sent(desk)
         choose(desk, "whole")
         desk.view.regenerate_requested.emit(desk.messages()[1].id)
