@@ -65,6 +65,8 @@ def shown(figures: ReplyFigures | None) -> ReplyStatsView | None:
         stop_reason=stop_words(figures.stop_reason),
         stop_is_notable=figures.stop_reason not in ("end", "stop_string"),
         read_tokens_per_second=usage.prefill_tokens_per_second,
+        guessed_tokens=usage.drafted_tokens or None,
+        guessed_right=usage.accepted_tokens,
     )
 
 

@@ -109,6 +109,7 @@ def _progress(progress: LoadProgress | None) -> LoadProgressView | None:
         "open": _tr("Opening"),
         "weights": _tr("Reading weights"),
         "projector": _tr("Reading the projector"),
+        "draft": _tr("Reading the draft model"),
         "context": _tr("Making the context"),
         "warmup": _tr("Warming up"),
     }[progress.phase]

@@ -15,6 +15,7 @@ import msgspec
 from engine.errors import UserError
 from engine.llama.breakdown import BreakdownRow, kv_caches, kv_kinds, memory_breakdown
 from engine.llama.division import F32, Cache
+from engine.llama.draft_settings import draft_settings
 from engine.llama.failures import context_failure
 from engine.llama.library import api, log_sink
 from engine.llama.measured_model import MeasuredModel
@@ -89,6 +90,7 @@ class DryRun:
         is_whole = facts.parts == 1 and facts.n_vocab
         self._skeleton = skeleton_of(Path(facts.path)) if is_whole else None
         self._open: OrderedDict[tuple[object, ...], MeasuredModel] = OrderedDict()
+        self._draft: DryRun | None = None
         self._projectors: dict[tuple[object, ...], ProjectorShare] = {}
 
     def close(self) -> None:
@@ -96,6 +98,8 @@ class DryRun:
         for model in self._open.values():
             model.close()
         self._open.clear()
+        if self._draft is not None:
+            self._draft.close()
         if self._skeleton is not None:
             self._skeleton.close()
 
@@ -137,7 +141,29 @@ class DryRun:
             api().llama_free(context)
         if by_shares is not settings:
             measured = msgspec.structs.replace(measured, shares=by_shares.tensor_split)
-        return measured if projector is None else _with_projector(measured, projector)
+        if projector is not None:
+            measured = _with_projector(measured, projector)
+        return self._with_draft(measured, settings) if settings.draft_model else measured
+
+    def _with_draft(self, measured: Measured, settings: EngineSettings) -> Measured:
+        """Add what a draft model takes, where it goes to devices of the model or stays in RAM."""
+        devices = placed(settings, self._devices.chosen(settings.devices))
+        own = draft_settings(settings, devices)
+        if self._draft is None or self._draft.path != own.model_path:
+            if self._draft is not None:
+                self._draft.close()
+            self._draft = DryRun(own.model_path, self._devices)
+        draft = self._draft.measure(own)
+        places = [device.handle for device in self._devices.chosen(own.devices)]
+        shares = dict(zip(places, draft.devices, strict=True))
+        return msgspec.structs.replace(
+            measured,
+            devices=tuple(
+                _sum(share, shares.get(device.handle, Share()))
+                for share, device in zip(measured.devices, devices, strict=True)
+            ),
+            host=_sum(measured.host, draft.host),
+        )
 
     def _projector(self, settings: EngineSettings) -> ProjectorShare | None:
         """What the projector takes; measured once for each file and device."""
@@ -204,6 +230,15 @@ def _with_projector(measured: Measured, projector: ProjectorShare) -> Measured:
         devices[0] = msgspec.structs.replace(devices[0], projector_bytes=taken)
     host = msgspec.structs.replace(measured.host, projector_bytes=projector.host_bytes)
     return msgspec.structs.replace(measured, devices=tuple(devices), host=host)
+
+
+def _sum(one: Share, other: Share) -> Share:
+    return msgspec.structs.replace(
+        one,
+        weights_bytes=one.weights_bytes + other.weights_bytes,
+        kv_bytes=one.kv_bytes + other.kv_bytes,
+        compute_bytes=one.compute_bytes + other.compute_bytes,
+    )
 
 
 def _kinds_of_all(

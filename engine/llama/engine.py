@@ -9,6 +9,7 @@ from engine.errors import Problem, UserError
 from engine.llama.bench import BenchRun
 from engine.llama.context import Context
 from engine.llama.devices import Devices
+from engine.llama.draft_model import opened_draft, renewed_draft
 from engine.llama.generation import Generation
 from engine.llama.guard import refuse_what_fails
 from engine.llama.library import api, binding_version
@@ -138,6 +139,11 @@ class Engine:
         loaded = _assembled(settings, model, vocabulary, layout, context)
         loaded.projector = projector
         loaded.shares = () if divided(settings, shares) is settings else shares
+        try:
+            loaded.draft = opened_draft(loaded, self._devices, progress)
+        except BaseException:
+            loaded.close()
+            raise
         return loaded
 
     def _context(
@@ -177,8 +183,11 @@ class Engine:
                     Problem(code="engine.kv_dropped", params={"tokens": loaded.ledger.used}),
                 )
             self._replace_context(loaded, settings, progress)
+            notices += renewed_draft(loaded)
         else:
             loaded.context.set_threads(settings)
+            if loaded.draft is not None:
+                loaded.draft.set_threads(settings)
             loaded.ledger.set_budget(_budget_bytes(settings))
             loaded.settings = settings
             loaded.measure = _measure(loaded)
@@ -203,12 +212,12 @@ class Engine:
             try:
                 context = self._context(model, vocabulary, settings, lambda *_: True)
             except UserError:
-                if loaded.projector is not None:
-                    loaded.projector.close()
+                loaded.close_additions()
                 model.close()
                 raise failure from None
         self._loaded = _assembled(settings, model, vocabulary, layout, context)
         self._loaded.projector, self._loaded.shares = loaded.projector, loaded.shares
+        self._loaded.draft = loaded.draft
         vars(loaded).update(vars(self._loaded))
         self._loaded = loaded
         if failure:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import Problem, UserError
-from engine.llama.lookup import PromptLookup
+from engine.llama.guesses import can_guess, guesses_for
 from engine.llama.outcome import Cancelled
-from engine.llama.parameters import OUTPUTS_MAX
 from engine.llama.prefill import Prefill
 from engine.llama.reply_text import ReplyText
 from engine.llama.rolling import Rolling, can_shift, without
@@ -81,7 +80,7 @@ class Generation:
         self._prefill = self._new_prefill()
         self._rolling = Rolling(prompt, n_ctx) if settings.overflow == "rolling" else None
         self._chat_id = ""
-        self._lookup = _lookup(loaded, settings, prompt)
+        self._guesses = guesses_for(loaded, settings, prompt.tokens.tolist())
         self._position = len(prompt.tokens)
         # Without a limit a reply ends with the context, and a rolling one never does.
         self._limit = settings.max_tokens or (sys.maxsize if self._rolling else n_ctx)
@@ -127,6 +126,8 @@ class Generation:
         try:
             with loaded.context.abort.watching(self._cancelled):
                 self._prefill.read(self._prompt.tokens, reuse)
+                if self._guesses is not None:
+                    self._guesses.read(self._cancelled)
                 began = time.perf_counter()
                 reason = self._write()
                 loaded.context.synchronize()
@@ -207,6 +208,8 @@ class Generation:
             reuse = ledger.prepare(self._chat_id, tokens, (stretch.start,))
             self._new_prefill().read(tokens, reuse)
             self._position += 1
+        if self._guesses is not None:
+            self._guesses.restart(ledger.held.tolist())
         return True
 
     def _over(self) -> StopReason | None:
@@ -221,12 +224,12 @@ class Generation:
         if self._first_at is None:
             self._first_at = self._last_at
         self._text.tokens += 1
-        if self._lookup is not None:
-            self._lookup.note(token)
+        if self._guesses is not None:
+            self._guesses.note(token)
 
     def _decode(self, token: int) -> list[int]:
         """Decode a token, with guesses at what follows it; gives the guesses."""
-        draft = self._guess() if self._lookup is not None else []
+        draft = self._guess() if self._guesses is not None else []
         self._decode_all((token, *draft))
         return draft
 
@@ -241,13 +244,13 @@ class Generation:
         self._position += len(tokens)
 
     def _guess(self) -> list[int]:
-        lookup, now = self._lookup, time.perf_counter()
-        if lookup is None:
+        guesses, now = self._guesses, time.perf_counter()
+        if guesses is None:
             return []
         if self._stepped_at:
-            lookup.note_step(self._guessed, self._hits, now - self._stepped_at)
+            guesses.note_step(self._guessed, self._hits, now - self._stepped_at)
         room = min(self._loaded.context.n_ctx - self._position, self._limit - self._text.tokens)
-        draft = lookup.propose(room - 1)
+        draft = guesses.propose(room - 1)
         self._stepped_at, self._guessed, self._hits = now, len(draft), 0
         return draft
 
@@ -274,12 +277,12 @@ class Generation:
             prefill_s=self._prefill.seconds,
             decode_s=self._last_at - first if first is not None else 0.0,
             time_to_first_token_s=first - self._began if first is not None else None,
-            drafted_tokens=self._lookup.drafted if self._lookup else 0,
-            accepted_tokens=self._lookup.accepted if self._lookup else 0,
+            drafted_tokens=self._guesses.drafted if self._guesses else 0,
+            accepted_tokens=self._guesses.accepted if self._guesses else 0,
             seed=self._sampler.seed,
         )
         notices = [problem] if problem else []
-        if self._settings.prompt_lookup and self._lookup is None:
+        if self._settings.prompt_lookup and not can_guess(self._loaded):
             notices.append(Problem(code="engine.lookup_unsupported"))
         return Finished(
             request_id=self._request_id,
@@ -296,11 +299,3 @@ def _check_length(tokens: int, n_ctx: int) -> None:
     if tokens >= n_ctx:
         over = tokens - n_ctx + 1
         raise UserError("engine.prompt_too_long", tokens=tokens, n_ctx=n_ctx, over=over)
-
-
-def _lookup(loaded: Loaded, settings: GenerationSettings, prompt: LaidOut) -> PromptLookup | None:
-    # Guesses that were wrong have to be taken back, which only caches of attention can do.
-    if not settings.prompt_lookup or loaded.memory_class not in ("attention", "swa"):
-        return None
-    most = min(OUTPUTS_MAX, loaded.context.n_batch) - 1
-    return PromptLookup(prompt.tokens.tolist(), most) if most > 0 else None

@@ -29,6 +29,9 @@ def refuse_what_fails(settings: EngineSettings, devices: Sequence[Device]) -> No
         UserError: The first rule that says no, or what is wrong with the file.
     """
     facts = read_header(Path(settings.model_path).expanduser()).facts
+    if settings.draft_model:
+        # What is wrong with its file is better told before the model has been read.
+        read_header(Path(settings.draft_model).expanduser())
     chosen = [DeviceFacts.of(device.info) for device in devices]
     # No rule that refuses asks whether NCCL is there, which takes reading the CUDA library.
     for verdict in check(settings, facts, build_facts(()), chosen):

@@ -11,6 +11,7 @@ from engine.llama.reuse_memory import memory_class
 
 if TYPE_CHECKING:
     from engine.llama.context import Context
+    from engine.llama.draft_model import DraftModel
     from engine.llama.measure import PrefillPace, PromptMeasure
     from engine.llama.model import Model
     from engine.llama.prefill import SliceControl
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from engine.llama.templates import ChatTemplate
     from engine.llama.vocabulary import Vocabulary
     from engine.settings import EngineSettings
-    from engine.worker.protocol import ContextInfo, MemoryClass
+    from engine.worker.protocol import ContextInfo, DeviceMemory, MemoryClass
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Loaded:
     pace: PrefillPace
     slices: SliceControl
     measure: PromptMeasure
+    draft: DraftModel | None = None
     projector: Projector | None = None
     shares: tuple[int, ...] = ()
 
@@ -51,14 +53,41 @@ class Loaded:
         return memory_class(self.model.handle)
 
     def context_info(self) -> ContextInfo:
-        """What was really made, with where the model and its projector went."""
+        """What was really made: where the model, its draft and its projector went."""
+        info = self.context.info()
+        if self.draft is not None:
+            info = replace(info, memory=added(info.memory, self.draft.memory()))
         taken = self.projector.bytes_by_device if self.projector is not None else {}
-        return replace(self.context.info(), projector_bytes=taken, shares=self.shares)
+        return replace(info, projector_bytes=taken, shares=self.shares)
 
     def close(self) -> None:
-        """Free context, projector and model."""
+        """Free everything, the model last."""
         self.ledger.forget()
         self.context.close()
+        self.close_additions()
+        self.model.close()
+
+    def close_additions(self) -> None:
+        """Free what was loaded beside the model: a draft model, a projector."""
+        if self.draft is not None:
+            self.draft.close()
         if self.projector is not None:
             self.projector.close()
-        self.model.close()
+
+
+def added(
+    rows: tuple[DeviceMemory, ...], more: tuple[DeviceMemory, ...]
+) -> tuple[DeviceMemory, ...]:
+    """Two accounts of memory as one; RAM has a row for each kind of buffer."""
+    found = {(row.id, row.name): row for row in rows}
+    for row in more:
+        known = found.get((row.id, row.name))
+        if known is not None:
+            row = replace(
+                known,
+                weights_bytes=known.weights_bytes + row.weights_bytes,
+                kv_bytes=known.kv_bytes + row.kv_bytes,
+                compute_bytes=known.compute_bytes + row.compute_bytes,
+            )
+        found[row.id, row.name] = row
+    return tuple(found.values())

@@ -25,6 +25,9 @@ Tokens: TypeAlias = npt.NDArray[np.int32]
 _PIECE_BYTES = 64
 # Tokens whose text goes into the identity: spread over the vocabulary, both ends included.
 _IDENTITY_SAMPLES = 4096
+# Vocabularies of one family are padded to different lengths.
+_PADDING_TOKENS = 128
+_FIRST_WORD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,21 @@ class Vocabulary:
         """The one token that a control text such as ``<think>`` is, or None."""
         tokens = self.tokenize(text, special=True)
         return int(tokens[0]) if len(tokens) == 1 else None
+
+    def shares_tokens_with(self, other: Vocabulary) -> bool:
+        """Whether the same number is the same token in both; the ends may differ a little."""
+        native, least = self._api, min(self.n_vocab, other.n_vocab)
+        kinds = {native.llama_vocab_type(one._vocab) for one in (self, other)}
+        if len(kinds) > 1 or max(self.n_vocab, other.n_vocab) - least > _PADDING_TOKENS:
+            return False
+        if self.is_blank:
+            return True
+        # Some conversions name the first few differently; they are no words.
+        return all(
+            native.llama_vocab_get_text(self._vocab, token)
+            == native.llama_vocab_get_text(other._vocab, token)
+            for token in range(_FIRST_WORD, least)
+        )
 
     @cached_property
     def identity(self) -> str:

@@ -152,12 +152,20 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Load the model again. " + _SEE_LOG,
     ),
     "engine.rollback_failed": (
-        "Wrong guesses of prompt lookup could not be taken back.",
-        "Turn prompt lookup off for this model and ask again.",
+        "Wrong guesses at the reply could not be taken back.",
+        "Turn prompt lookup off, take the draft model out of the settings, and ask again.",
     ),
     "engine.lookup_unsupported": (
         "Prompt lookup is off: this model's memory cannot take back wrong guesses.",
         "",
+    ),
+    "engine.draft_vocabulary": (
+        "{path} cannot guess for this model: its tokens are others.",
+        "Choose a small model of the same family, or leave the draft model empty.",
+    ),
+    "engine.draft_no_use": (
+        "A draft model is of no use here: the memory of {path} cannot take back wrong guesses.",
+        "Leave the draft model empty.",
     ),
     "engine.no_vocabulary": (
         "This model file has no vocabulary, so it can neither read nor write text.",

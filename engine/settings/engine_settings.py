@@ -260,6 +260,38 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             special="auto",
         ),
     ] = 0
+    draft_model: Annotated[
+        str,
+        about(
+            "Draft model",
+            "A small GGUF model of the same family that guesses the next tokens; the model checks "
+            "them in one step, so the reply stays its own. Pauses where it does not pay.",
+            group=Group.SPEED,
+            cost=Cost.RELOAD,
+            form=Form.FILE,
+        ),
+    ] = ""
+    draft_devices: Annotated[
+        tuple[str, ...],
+        about(
+            "Draft devices",
+            "Which devices hold the draft model, named as under Devices. Empty takes the first "
+            "that the model uses.",
+            group=Group.SPEED,
+            cost=Cost.RELOAD,
+        ),
+    ] = ()
+    draft_tokens: Annotated[
+        int,
+        about(
+            "Draft length",
+            "The most tokens that the draft model guesses at once.",
+            group=Group.SPEED,
+            unit="tokens",
+            ge=1,
+            le=15,
+        ),
+    ] = 8
     rope_scaling: Annotated[
         RopeScaling,
         about(

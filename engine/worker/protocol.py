@@ -19,7 +19,7 @@ PROTOCOL_VERSION = 2
 Role = Literal["system", "user", "assistant"]
 StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancelled", "failed"]
 SegmentKind = Literal["system", "document", "chat", "message", "reply_reserve", "free"]
-LoadPhase = Literal["open", "weights", "projector", "context", "warmup"]
+LoadPhase = Literal["open", "weights", "projector", "draft", "context", "warmup"]
 MemoryClass = Literal["attention", "swa", "recurrent", "hybrid", "compressed", "none"]
 
 
@@ -194,7 +194,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         prefill_s: Seconds spent reading the rest.
         decode_s: Seconds between the first and the last token written.
         time_to_first_token_s: From the start of the request; None when nothing was written.
-        drafted_tokens: Tokens guessed by prompt lookup.
+        drafted_tokens: Tokens guessed, from the text or by a draft model.
         accepted_tokens: Those of them that were right.
     """
 

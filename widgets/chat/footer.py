@@ -43,6 +43,9 @@ def stats_groups(stats: ReplyStatsView) -> list[list[Piece]]:
         reuse += [(comma, False), (f"{stats.read_tokens:,}", True), (_tr(" read"), False)]
     if reuse:
         groups.append(reuse)
+    if stats.guessed_tokens:
+        share = f"{100 * stats.guessed_right / stats.guessed_tokens:.0f} %"
+        groups.append([(share, True), (_tr(" guessed right"), False)])
     if stats.stop_reason and stats.stop_is_notable:
         groups.append([(stats.stop_reason, False)])
     return groups
@@ -60,6 +63,10 @@ def stats_tooltip(stats: ReplyStatsView) -> str:
     if stats.cached_tokens is not None:
         tokens = figures.whole(stats.cached_tokens)
         lines.append(_tr("{tokens} prompt tokens taken from the KV cache").format(tokens=tokens))
+    if stats.guessed_tokens:
+        words = _tr("Guessed ahead: {n} tokens, {right} of them right")
+        right = figures.whole(stats.guessed_right)
+        lines.append(words.format(n=figures.whole(stats.guessed_tokens), right=right))
     if stats.read_reason:
         lines.append(stats.read_reason)
     if stats.stop_reason:

@@ -50,6 +50,8 @@ class ReplyStatsView:
             only where `stop_is_notable`.
         stop_is_notable: Whether the stop reason belongs in the row and not just in the tooltip.
         read_tokens_per_second: Rate of prefill, for the tooltip.
+        guessed_tokens: Tokens guessed ahead, from the text or by a draft model; None for none.
+        guessed_right: Those of them that came true.
     """
 
     tokens: int | None = None
@@ -61,6 +63,8 @@ class ReplyStatsView:
     stop_reason: str = ""
     stop_is_notable: bool = False
     read_tokens_per_second: float | None = None
+    guessed_tokens: int | None = None
+    guessed_right: int = 0
 
 
 @dataclass(frozen=True, slots=True)

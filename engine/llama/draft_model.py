@@ -1,0 +1,211 @@
+"""A small model that guesses what a large one will write next; the large one checks the guesses.
+
+It has a context of its own, which follows the text of the reply: what both have in common stays,
+from reply to reply as well, and only the rest is read.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.errors import UserError
+from engine.llama.context import Context
+from engine.llama.draft_settings import draft_settings
+from engine.llama.guess_costs import Costs
+from engine.llama.model import Model
+from engine.llama.outcome import Cancelled
+from engine.llama.reuse_memory import memory_class
+from engine.llama.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.errors import Problem
+    from engine.llama.devices import Device, Devices
+    from engine.llama.loaded import Loaded
+    from engine.llama.model import LoadProgress
+    from engine.settings import EngineSettings
+    from engine.worker.protocol import DeviceMemory
+
+TAKES_BACK = ("attention", "swa")
+"""Kinds of memory from which a wrong guess can be taken."""
+
+# Guessing ends where the draft itself is less sure than this.
+_SURE = 0.4
+
+
+class DraftModel:
+    """Owns the draft's weights and context. Lives on the engine's main thread.
+
+    Attributes:
+        costs: What steps with its guesses take, kept from reply to reply.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        devices: Sequence[Device],
+        vocabulary: Vocabulary,
+        progress: LoadProgress,
+    ) -> None:
+        """Load it.
+
+        Args:
+            settings: Its own, from `draft_settings`.
+            devices: Where it goes.
+            vocabulary: Of the large model.
+            progress: As for a model.
+
+        Raises:
+            UserError: It cannot be loaded, its tokens are others, or guesses cannot be taken back.
+            Cancelled: `progress` returned False.
+        """
+        self._model = Model(settings, devices, progress)
+        try:
+            if memory_class(self._model.handle) not in TAKES_BACK:
+                raise UserError("engine.draft_no_use", path=settings.model_path)
+            if not Vocabulary(self._model.handle).shares_tokens_with(vocabulary):
+                raise UserError("engine.draft_vocabulary", path=settings.model_path)
+            self._context = Context(self._model, settings)
+        except BaseException:
+            self._model.close()
+            raise
+        self._n_vocab = vocabulary.n_vocab
+        self._held: list[int] = []
+        self._agreed = 0
+        self.costs = Costs()
+
+    def close(self) -> None:
+        """Free context and weights."""
+        self._context.close()
+        self._model.close()
+
+    def renew(self, settings: EngineSettings) -> None:
+        """Make the context again, for other settings of the same draft; closes when that fails.
+
+        Raises:
+            UserError: The context could not be made.
+        """
+        self._context.close()
+        self._held.clear()
+        self._agreed, self.costs = 0, Costs()
+        try:
+            self._context = Context(self._model, settings)
+        except BaseException:
+            self._model.close()
+            raise
+
+    def set_threads(self, settings: EngineSettings) -> None:
+        """Take over the thread counts."""
+        self._context.set_threads(settings)
+
+    def memory(self) -> tuple[DeviceMemory, ...]:
+        """What it holds, a row per device."""
+        return self._context.info().memory
+
+    def begin(self, text: Sequence[int]) -> None:
+        """Another text follows; what is held of its beginning is kept."""
+        pairs = zip(self._held, text, strict=False)
+        self._agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    def missing(self, text: Sequence[int]) -> int:
+        """Tokens that would have to be read before the next guess."""
+        return len(text) - self._agreed
+
+    def read(self, text: Sequence[int], cancelled: Callable[[], bool]) -> None:
+        """Read a long text ahead of guessing.
+
+        Raises:
+            Cancelled: It was asked for; what was read is kept.
+        """
+        with self._context.abort.watching(cancelled):
+            rest = self._rest(text)
+            for start in range(0, len(rest), self._context.n_batch):
+                if cancelled():
+                    raise Cancelled
+                self._decode(rest[start : start + self._context.n_batch], outputs=0)
+
+    def guess(self, text: Sequence[int], most: int) -> list[int]:
+        """How the text goes on: at most so many tokens, fewer where the draft is not sure.
+
+        Raises:
+            UserError: A decode failed; the next guess starts anew.
+        """
+        pending, found = self._rest(text), list[int]()
+        while len(found) < most:
+            for start in range(0, len(pending), self._context.n_batch):
+                self._decode(pending[start : start + self._context.n_batch], outputs=1)
+            token, chance = self._likeliest()
+            if chance < _SURE or token >= self._n_vocab:
+                break
+            found.append(token)
+            pending = [token]
+        self._agreed = len(text)
+        return found
+
+    def _rest(self, text: Sequence[int]) -> list[int]:
+        """Keep what is held of a text, and give what has to be read: its last token at least."""
+        held, agreed = self._held, self._agreed
+        end = min(len(held), len(text) - 1)
+        while agreed < end and held[agreed] == text[agreed]:
+            agreed += 1
+        agreed = min(agreed, end)
+        if len(held) > agreed and not self._context.cut(agreed):
+            self._context.clear()
+            agreed = 0
+        del held[agreed:]
+        self._agreed = agreed
+        return list(text[agreed:])
+
+    def _decode(self, tokens: Sequence[int], outputs: int) -> None:
+        try:
+            self._context.decode(tokens, len(self._held), outputs=outputs)
+        except (Cancelled, UserError):
+            self._context.clear()
+            self._held.clear()
+            self._agreed = 0
+            raise
+        self._held.extend(tokens)
+
+    def _likeliest(self) -> tuple[int, float]:
+        logits = self._context.logits()
+        token = int(np.argmax(logits))
+        return token, float(1.0 / np.exp(logits - logits[token]).sum())
+
+
+def opened_draft(loaded: Loaded, devices: Devices, progress: LoadProgress) -> DraftModel | None:
+    """The draft model that a loaded model's settings name; None when they name none.
+
+    Raises:
+        UserError: It cannot guess for this model, or cannot be loaded.
+        Cancelled: `progress` returned False.
+    """
+    if not loaded.settings.draft_model:
+        return None
+    if loaded.memory_class not in TAKES_BACK:
+        raise UserError("engine.draft_no_use", path=str(loaded.model.path))
+    own = _own_settings(loaded)
+    return DraftModel(own, devices.chosen(own.devices), loaded.vocabulary, _as_draft(progress))
+
+
+def renewed_draft(loaded: Loaded) -> tuple[Problem, ...]:
+    """Give the draft a context like the model's new one; says so where there is no room for it."""
+    if loaded.draft is None:
+        return ()
+    try:
+        loaded.draft.renew(_own_settings(loaded))
+    except UserError as error:
+        loaded.draft = None
+        return (error.problem,)
+    return ()
+
+
+def _own_settings(loaded: Loaded) -> EngineSettings:
+    return draft_settings(loaded.settings, loaded.model.devices)
+
+
+def _as_draft(progress: LoadProgress) -> LoadProgress:
+    return lambda _phase, fraction, total_bytes: progress("draft", fraction, total_bytes)
