@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.system import processor
 
-SOURCE = Path(__file__).parent / "llama" / "candidates.c"
+SOURCE = Path(__file__).parent / "llama" / "sampling.c"
 _COMPILERS = ("cc", "gcc", "clang")
 _TIMEOUT_S = 60.0
 
@@ -28,7 +28,7 @@ def library_path(prefix: Path | None = None) -> Path:
     """
     # It uses all that this processor can do: it does not fit every other one.
     digest = hashlib.sha256(SOURCE.read_bytes() + processor().encode()).hexdigest()
-    return Path(prefix or sys.prefix) / "lib" / "leadline" / f"candidates-{digest[:12]}.so"
+    return Path(prefix or sys.prefix) / "lib" / "leadline" / f"sampling-{digest[:12]}.so"
 
 
 def compile_library(prefix: Path | None = None) -> bool:

@@ -38,6 +38,7 @@ class Context:
 
     Attributes:
         handle: Address of the `llama_context`.
+        model_handle: Address of the `llama_model`.
         n_ctx: Tokens it holds.
         n_batch: Most tokens of one `decode`.
         n_ubatch: Most tokens computed at once.
@@ -53,6 +54,7 @@ class Context:
         native = api()
         self._native = native
         self._model = model
+        self.model_handle = model.handle
         self._settings = settings
         self.abort = AbortFlag()
         threads, threads_batch = thread_counts(settings)
@@ -100,12 +102,14 @@ class Context:
             Cancelled: `abort` was raised meanwhile; whole micro-batches before it may stay.
             UserError: The decode failed.
         """
-        code = self._decode(self.handle, self._batch.filled(tokens, position, outputs))
-        if code == 0:
-            return
-        if code == _ABORTED:
+        self.check(self._decode(self.handle, self._batch.filled(tokens, position, outputs)))
+
+    def check(self, status: int) -> None:
+        """Raise what a status of `llama_decode` says, as `decode` does."""
+        if status == _ABORTED:
             raise Cancelled
-        raise decode_failure(code, log_sink.complaints())
+        if status:
+            raise decode_failure(status, log_sink.complaints())
 
     def synchronize(self) -> None:
         """Wait until all decodes are computed."""

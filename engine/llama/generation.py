@@ -15,6 +15,7 @@ from engine.llama.prefill import Prefill
 from engine.llama.reply_text import ReplyText
 from engine.llama.rolling import Rolling, can_shift, without
 from engine.llama.sampling import Sampler
+from engine.llama.stepping import Stepper
 from engine.llama.stream import ReplyStream
 from engine.worker.protocol import Finished, Removed, StopReason, Usage
 
@@ -81,6 +82,10 @@ class Generation:
         self._rolling = Rolling(prompt, n_ctx) if settings.overflow == "rolling" else None
         self._chat_id = ""
         self._guesses = guesses_for(loaded, settings, prompt.tokens.tolist())
+        self._stepper: Stepper | None = None
+        # On the CPU the text goes first, and guesses are decoded with the token.
+        if not loaded.on_cpu and self._guesses is None:
+            self._stepper = Stepper.of(loaded.context, self._sampler, stops=not ignores_end)
         self._position = len(prompt.tokens)
         # Without a limit a reply ends with the context, and a rolling one never does.
         self._limit = settings.max_tokens or (sys.maxsize if self._rolling else n_ctx)
@@ -145,20 +150,22 @@ class Generation:
 
     def _write(self) -> StopReason:
         """Sample, decode, show; returns why it is over."""
-        loaded, sampler = self._loaded, self._sampler
-        context, vocabulary = loaded.context, loaded.vocabulary
+        loaded, context = self._loaded, self._loaded.context
         draft: list[int] = []
         row = -1
         while True:
-            token = sampler.sample(context.logits(row))
-            ends = vocabulary.is_eog(token) and not self._ignores_end
+            token = self._choose(row)
+            ends = loaded.vocabulary.is_eog(token) and not self._ignores_end
             if draft and (ends or token != draft[0]):
                 self._take_back(len(draft))
                 draft = []
             if ends:
                 return "end"
             self._accept(token)
-            if draft:
+            if self._stepper and self._stepper.decoded:
+                self._note_decoded((token,))
+                self._show(token)
+            elif draft:
                 # Guessed right: it is in the memory already, and the next row follows it.
                 del draft[0]
                 row += 1
@@ -183,6 +190,21 @@ class Generation:
                 if draft:
                     self._take_back(len(draft))
                 return reason
+
+    def _choose(self, row: int) -> int:
+        """The next token, by the logits of a row of the last decode.
+
+        The stepper has decoded it already if it says so.
+        """
+        if self._stepper is not None:
+            try:
+                token = self._stepper.step(self._position)
+            except (Cancelled, UserError):
+                self._loaded.ledger.note_failed()
+                raise
+            if token is not None:
+                return token
+        return self._sampler.sample(self._loaded.context.logits(row))
 
     def _make_room(self, token: int) -> bool:
         """Take out what is oldest and decode the token behind the rest; False if nothing may go."""
@@ -240,7 +262,10 @@ class Generation:
         except (Cancelled, UserError):
             ledger.note_failed()
             raise
-        ledger.note_decoded(tokens)
+        self._note_decoded(tokens)
+
+    def _note_decoded(self, tokens: tuple[int, ...]) -> None:
+        self._loaded.ledger.note_decoded(tokens)
         self._position += len(tokens)
 
     def _guess(self) -> list[int]:

@@ -27,6 +27,7 @@ from engine.llama.sampling_chain import (
 from engine.llama.sampling_grammar import Grammar
 from engine.llama.sampling_open import OpenDraw
 from engine.llama.sampling_plan import (
+    StepPlan,
     cuts_nothing,
     first_rank,
     is_greedy,
@@ -94,6 +95,7 @@ class Sampler:
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
         last_n = last_n if has_penalties(settings) else 0
         self._recent: deque[int] = deque(maxlen=last_n)
+        self._rises = raises_logits(settings) or any(value > 0 for value in bias.values())
         self.candidates = Candidates()
         self._search = Search(self._n_vocab)
         self._open = OpenDraw(settings.temperature, self.seed) if cuts_nothing(settings) else None
@@ -129,6 +131,23 @@ class Sampler:
         if self._grammar is None or self._grammar.allows(token):
             return token
         return self._draw(logits, constrained=True)
+
+    def step_plan(self, *, stops: bool) -> StepPlan | None:
+        """How a step may draw without asking here, or None if it may not.
+
+        Args:
+            stops: Whether a token that ends a turn is not decoded.
+        """
+        bounded = self._settings.top_k > 0 or self.is_greedy
+        if self._grammar is not None or not bounded or self._rises:
+            return None
+        if self._greedy:
+            return StepPlan(1, 0, 0, 0, stops)
+        adjusting, choosing = self._adjusting, self._choosing.address
+        if not adjusting.length:
+            return StepPlan(self._first_rank, 0, 0, choosing, stops)
+        least = 1 if self.is_greedy else self._settings.top_k
+        return StepPlan(self._first_rank, least, adjusting.address, choosing, stops)
 
     def accept(self, token: int) -> None:
         """This token was written."""

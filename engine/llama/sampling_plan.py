@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.settings import GenerationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """How a compiled step draws.
+
+    Attributes:
+        rank: How many of the largest logits to take at least.
+        least: How many must not have fallen below the least of them when logits were adjusted.
+        adjusting: Address of the samplers that adjust, 0 for none.
+        choosing: Address of those that choose, 0 to take the likeliest.
+        stops: Whether a token that ends a turn is not decoded.
+    """
+
+    rank: int
+    least: int
+    adjusting: int
+    choosing: int
+    stops: bool
+
 
 GREEDY_RANK = 8
 # A window that proves too small is widened; one too large slows every draw.

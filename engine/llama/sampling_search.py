@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from engine.llama.sampling_chain import Chain
     from engine.llama.sampling_window import Candidates, Ids, Logits
 
-_BLOCK = 128
-# As in the source, candidates.c.
-_BROKEN, _TOO_MANY = -1, -2
+# As in the source, sampling.c.
+BLOCK = 128
+BROKEN, TOO_MANY = -1, -2
 # More than the outputs of a batch.
 _ADDRESSES_KEPT = 64
 
@@ -79,7 +79,8 @@ def sound(logit: float) -> float:
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
+def compiled_library() -> ctypes.CDLL | None:
+    """The library of sampling.c, or None where it was not compiled."""
     try:
         return ctypes.CDLL(str(library_path()))
     except OSError:
@@ -87,7 +88,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 class _Compiled:
-    """The functions of candidates.c, with their scratch memory."""
+    """The functions of sampling.c, with their scratch memory."""
 
     def __init__(self, library: ctypes.CDLL, n_vocab: int) -> None:
         pointer, count = ctypes.c_void_p, ctypes.c_int32
@@ -98,7 +99,7 @@ class _Compiled:
         self._draw.argtypes = [*arguments, pointer, pointer]
         self._draw.restype = count
         self._n_vocab = n_vocab
-        self._tops = np.empty(n_vocab // _BLOCK, dtype=np.float32)
+        self._tops = np.empty(n_vocab // BLOCK, dtype=np.float32)
         self._tops_address = self._tops.ctypes.data
         self._floor = ctypes.c_float()
         self._floor_address = ctypes.addressof(self._floor)
@@ -108,8 +109,8 @@ class _Compiled:
     @classmethod
     def of(cls, n_vocab: int) -> _Compiled | None:
         """None where nothing was compiled, or the vocabulary is too small to divide."""
-        library = _library()
-        return cls(library, n_vocab) if library is not None and n_vocab >= _BLOCK else None
+        library = compiled_library()
+        return cls(library, n_vocab) if library is not None and n_vocab >= BLOCK else None
 
     def fill(self, found: Candidates, logits: Logits, rank: int) -> float | None:
         """Fill the candidates; the least logit among them, or None where the rank is too large."""
@@ -134,6 +135,6 @@ class _Compiled:
 
 
 def _checked(code: int) -> int | None:
-    if code == _BROKEN:
+    if code == BROKEN:
         raise UserError("engine.bad_logits")
-    return None if code == _TOO_MANY else code
+    return None if code == TOO_MANY else code

@@ -137,6 +137,11 @@ class Candidates:
         self._array.data = self._pointer
         return self._room, self._address
 
+    @property
+    def data_address(self) -> int:
+        """Of the candidates themselves."""
+        return int(self._data.ctypes.data)
+
     def add(self, logits: Logits, floor: float, always: Ids | None) -> bool:
         """Add tokens to candidates that were written elsewhere; False where there is no room.
 

@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import UserError
+from engine.llama import stepping
 from engine.llama.devices import Devices
 from engine.llama.dry_run import DryRun
 from engine.llama.engine import Engine, LoadOutcome
+from engine.llama.stepping import Stepper
 from engine.models.demo import demo_model_path
 from engine.remote.servers import free_port, start_server, stop_server
 from engine.settings import EngineSettings, GenerationSettings
@@ -42,7 +44,11 @@ def servers() -> Iterator[tuple[str, str]]:
         stop_server(process)
 
 
-def answer(engine: Engine, question: str = "Name three colours.") -> str:
+def answer(
+    engine: Engine,
+    question: str = "Name three colours.",
+    generation: GenerationSettings = CALM,
+) -> str:
     texts: list[str] = []
 
     def emit(event: ReplyEvent) -> None:
@@ -50,7 +56,7 @@ def answer(engine: Engine, question: str = "Name three colours.") -> str:
             texts.append(event.text)
 
     prompt = Prompt(chat_id="c", turns=(Turn(role="user", text=question),))
-    engine.generate(prompt, CALM, cancelled=lambda: False, emit=emit, request_id=1)
+    engine.generate(prompt, generation, cancelled=lambda: False, emit=emit, request_id=1)
     return "".join(texts)
 
 
@@ -125,6 +131,39 @@ def test_one_device_of_a_list_is_chosen_by_its_place(servers: tuple[str, str]) -
         replace(SETTINGS, devices=servers, split_mode="none", main_gpu=1), progress=lambda *_: True
     )
     assert [device.id for device in outcome.context.devices] == [servers[1]]
+    engine.close()
+
+
+_CHAINS = {
+    "greedy": CALM,
+    "drawn": replace(CALM, temperature=1.2, seed=11, max_tokens=24),
+    "penalised": replace(
+        CALM, temperature=1.2, seed=11, max_tokens=24, repeat_penalty=1.3, dry_multiplier=0.8
+    ),
+    "few candidates": replace(CALM, temperature=1.2, seed=11, top_k=2, frequency_penalty=1.5),
+    "a grammar": replace(CALM, grammar='root ::= "red" | "green and blue"'),
+}
+
+
+def test_steps_write_what_the_sampler_writes_alone(
+    servers: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine()
+    settings = replace(SETTINGS, devices=servers, split_mode="none")
+    engine.load(settings, progress=lambda *_: True)
+    taken: list[int | None] = []
+    step = Stepper.step
+
+    def noted(stepper: Stepper, position: int) -> int | None:
+        taken.append(step(stepper, position))
+        return taken[-1]
+
+    monkeypatch.setattr(Stepper, "step", noted)
+    stepped = {name: answer(engine, generation=chain) for name, chain in _CHAINS.items()}
+    if stepping.compiled_library() is not None:
+        assert sum(token is not None for token in taken) > 60
+    monkeypatch.setattr(stepping, "compiled_library", lambda: None)
+    assert {name: answer(engine, generation=chain) for name, chain in _CHAINS.items()} == stepped
     engine.close()
 
 

@@ -34,9 +34,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def compiled(library: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sampling_search, "library_path", lambda: library)
-    sampling_search._library.cache_clear()
+    sampling_search.compiled_library.cache_clear()
     yield
-    sampling_search._library.cache_clear()
+    sampling_search.compiled_library.cache_clear()
 
 
 def _numpy_search(n_vocab: int) -> Search:
@@ -113,9 +113,9 @@ def test_without_a_compiler_numpy_does_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not native.compile_library(tmp_path)
     monkeypatch.setattr(sampling_search, "library_path", lambda: native.library_path(tmp_path))
-    sampling_search._library.cache_clear()
+    sampling_search.compiled_library.cache_clear()
     try:
         logits = np.arange(1_000, dtype=np.float32)
         assert Search(1_000).likeliest(Candidates(), logits) == 999
     finally:
-        sampling_search._library.cache_clear()
+        sampling_search.compiled_library.cache_clear()

@@ -1,8 +1,8 @@
-/* Finds the tokens that a draw can choose, in one pass over the logits.
+/* What has to happen between two tokens: find what can be drawn, draw, decode.
 
-   A dozen calls of numpy do the same, and take a tenth of a token's time where a GPU writes a
-   thousand tokens a second. Compiled at set-up by engine/native.py, called by sampling_native.py;
-   without a compiler numpy does it. */
+   Where a GPU writes a thousand tokens a second, it waits for nothing as long as for the calls that
+   do this from Python. Compiled at set-up by engine/native.py; called by sampling_search.py and
+   stepping.py, which do without it where there is no compiler. */
 
 #include <math.h>
 #include <stdbool.h>
@@ -12,10 +12,14 @@
 
 #define LANES 16
 #define BLOCK 128
+/* In floats: a line of the cache, and how far to read ahead. */
+#define LINE 16
+#define AHEAD 1024
 #define MOST_RANK 1024
 
 #define BROKEN (-1)
 #define TOO_MANY (-2)
+#define NO_LOGITS (-3)
 
 /* As llama.h declares them. */
 typedef struct {
@@ -31,6 +35,16 @@ typedef struct {
     bool sorted;
 } token_data_array;
 
+typedef struct {
+    int32_t n_tokens;
+    int32_t *token;
+    float *embd;
+    int32_t *pos;
+    int32_t *n_seq_id;
+    int32_t **seq_id;
+    int8_t *logits;
+} batch;
+
 typedef void (*apply_samplers)(void *chain, token_data_array *candidates);
 
 /* Vectors that need not be aligned. Plain loops are not made into such by every compiler. */
@@ -44,6 +58,10 @@ static bool block_tops(const float *logits, int32_t blocks, float *tops) {
     mask broken = {0};
     for (int32_t block = 0; block < blocks; block++) {
         const lanes *x = (const lanes *)(logits + (size_t)block * BLOCK);
+        /* Fetched ahead, and not kept: what a GPU has written is in no cache, and pushing what the
+           program needs next out of them would cost more than the pass. */
+        for (int ahead = 0; ahead < BLOCK; ahead += LINE)
+            __builtin_prefetch(logits + (size_t)block * BLOCK + AHEAD + ahead, 0, 0);
         lanes top = x[0];
         for (int i = 0; i < BLOCK / LANES; i++) {
             lanes next = x[i];
@@ -126,4 +144,60 @@ int32_t leadline_draw(const float *logits, int32_t n, int32_t rank, float *tops,
     if (code) return code;
     apply(chain, found);
     return found->data[found->selected].id;
+}
+
+/* All that a step needs; stepping.py declares the same. */
+typedef struct {
+    void *context, *vocab, *adjusting, *choosing;
+    float *(*logits_of)(void *context, int32_t output);
+    bool (*ends)(const void *vocab, int32_t token);
+    int32_t (*decode)(void *context, batch tokens);
+    apply_samplers apply;
+    batch next;
+    token_data_array *found;
+    token_data *data;
+    float *tops;
+    int32_t n_vocab, rank, least, room, n_ctx;
+    bool stops;
+    /* What came of it: whether the token was decoded, and what llama_decode returned. */
+    bool decoded;
+    int32_t status;
+    float floor;
+} step;
+
+/* Waits for the logits of the last decode, chooses a token and decodes it at `position`, unless it
+   ends the reply or the context is full.
+
+   `rank` as for leadline_candidates; `adjusting` may be null; at least `least` candidates have to
+   stay above the floor after it, so that none from outside can matter; without `choosing` the
+   likeliest is taken.
+
+   Returns the token, or what leadline_candidates returned instead of 0, or NO_LOGITS. */
+int32_t leadline_step(step *s, int32_t position) {
+    s->decoded = false;
+    const float *logits = s->logits_of(s->context, -1);
+    if (!logits) return NO_LOGITS;
+    s->found->data = s->data;
+    int code =
+        leadline_candidates(logits, s->n_vocab, s->rank, s->tops, s->room, s->found, &s->floor);
+    if (code) return code;
+    if (s->adjusting) {
+        s->apply(s->adjusting, s->found);
+        int32_t above = 0;
+        for (size_t i = 0; i < s->found->size; i++) above += s->found->data[i].logit >= s->floor;
+        if (above < s->least) return TOO_MANY;
+    }
+    int64_t chosen = 0;
+    if (s->choosing) {
+        s->apply(s->choosing, s->found);
+        chosen = s->found->selected;
+    }
+    int32_t token = s->found->data[chosen].id;
+    if (position >= s->n_ctx || (s->stops && s->ends(s->vocab, token))) return token;
+    *s->next.token = token;
+    *s->next.pos = position;
+    *s->next.logits = 1;
+    s->status = s->decode(s->context, s->next);
+    s->decoded = true;
+    return token;
 }
