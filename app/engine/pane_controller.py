@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from widgets.main_window import MainWindow
 
 _DEVICES = "devices"
+
+_CPU = "cpu"
+_ADDRESS = re.compile(r"^[^\s:]+:\d{1,5}$")
 
 
 class PaneController(QObject):
@@ -58,6 +62,7 @@ class PaneController(QObject):
         self._build, self._build_help = "", ""
         self._snapshot: Snapshot | None = None
         self._has_plan = False
+        self._nodes: dict[str, None] = {}
         self._loaded: Loaded | None = None
         self._profile = ""
         engine.session_changed.connect(self._on_session_changed)
@@ -83,6 +88,13 @@ class PaneController(QObject):
         """Show which llama.cpp runs: its name and what the tooltip says."""
         self._build, self._build_help = words
         self._show_card()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Other machines' devices that were used since the start, also those that are off now."""
+        devices = self._pane.edited().devices
+        self._nodes |= dict.fromkeys(one for one in devices if _ADDRESS.match(one))
+        return tuple(self._nodes)
 
     # ---- choosing and loading
 
@@ -187,12 +199,12 @@ class PaneController(QObject):
 
     def _on_device_switched(self, device_id: str, on: bool) -> None:
         edited = self._pane.edited()
-        order = list(edited.devices or self._device_ids())
+        order = [one for one in edited.devices if one != _CPU] or self._devices_on()
         if on and device_id not in order:
             order.append(device_id)
         if not on and device_id in order:
             order.remove(device_id)
-        devices = tuple(order) or ("cpu",)
+        devices = tuple(order) or (_CPU,)
         changed = msgspec.structs.replace(edited, devices=devices, tensor_split=())
         self.set_edited(changed)
 
@@ -213,13 +225,14 @@ class PaneController(QObject):
         dialog.open()
 
     def _on_device_order(self, ids: tuple[str, ...]) -> None:
-        edited = self._pane.edited()
-        off = set(self._device_ids()) - set(edited.devices or self._device_ids())
-        devices = tuple(one for one in ids if one not in off and one != pane_views.RAM_ID)
+        edited, on = self._pane.edited(), self._devices_on()
+        devices = tuple(one for one in ids if one in on)
         self.set_edited(msgspec.structs.replace(edited, devices=devices, tensor_split=()))
 
-    def _device_ids(self) -> list[str]:
-        return [gpu.pci_id for gpu in self._snapshot.gpus] if self._snapshot else []
+    def _devices_on(self) -> list[str]:
+        """Ids of the devices that are shown as in use, in their order."""
+        shown = self._pane.plan.plan().devices
+        return [one.id for one in shown if one.is_on and one.kind != "ram"]
 
     # ---- profiles
 

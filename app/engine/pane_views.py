@@ -93,7 +93,11 @@ def _placement(loaded: Loaded) -> list[str]:
     elif len(gpus) == 1:
         where = gpus[0].description or gpus[0].name
     else:
-        where = _tr("{count} GPUs, {split} split").format(count=len(gpus), split=context.split_mode)
+        remote = any(device.kind == "rpc" for device in gpus)
+        words = (
+            _tr("{count} devices, {split} split") if remote else _tr("{count} GPUs, {split} split")
+        )
+        where = words.format(count=len(gpus), split=context.split_mode)
     kv = (
         context.type_k
         if context.type_k == context.type_v

@@ -168,9 +168,9 @@ class PlanController(QObject):
         self._plan = plan
         self._adopt(plan)
         self._pane_controller.plan_is_shown(shown=True)
-        self._window.set_plan(
-            plan_views.plan_view(plan, self._instruments.sampler.latest, learned=self._learned)
-        )
+        off = plan_views.off_devices(self._opened, plan, self._pane_controller.nodes)
+        snapshot = self._instruments.sampler.latest
+        self._window.set_plan(plan_views.plan_view(plan, snapshot, learned=self._learned, off=off))
         self._pane.set_rules(plan_views.rule_views(plan.messages))
         self._pane.set_hints(plan_views.hints(plan, self._opened, plan.settings))
         self._pane.set_fixes(() if plan.fits else plan_views.fix_views(plan.fixes))
@@ -276,6 +276,8 @@ class PlanController(QObject):
             return
         truth = compared(plan, self._loaded.context.memory, self._readings.taken)
         self._learned = plan_views.truth_words(truth)
+        if not self._learned[0]:
+            self._learned = plan_views.account_words(plan, self._loaded.context)
         if self._opened is not None:
             chosen, build = self._opened.chosen, self._opened.build
             learn(plan, chosen, build, self._readings.taken, self._corrections)

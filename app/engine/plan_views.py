@@ -18,8 +18,12 @@ from widgets.engine_pane.viewdata import (
     SettingHints,
     Tone,
 )
+from widgets.settings.share_slider import reduced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.planning.facts import DeviceFacts
     from engine.planning.plan import DevicePlan, Fix, Plan, PlanMessage
     from engine.planning.protocol import Opened
     from engine.planning.truth import Truth
@@ -37,13 +41,21 @@ def _tr(text: str) -> str:
 
 
 def plan_view(
-    plan: Plan, snapshot: Snapshot | None, *, learned: tuple[str, str] = ("", "")
+    plan: Plan,
+    snapshot: Snapshot | None,
+    *,
+    learned: tuple[str, str] = ("", ""),
+    off: Sequence[DeviceView] = (),
 ) -> DevicePlanView:
-    """One bar per device of the plan, RAM last; `learned` is predicted against got."""
+    """One bar per device of the plan, then those that are off, RAM last.
+
+    `learned` is predicted against got.
+    """
     lost = {gpu.pci_id for gpu in snapshot.gpus if gpu.lost} if snapshot else set()
     kinds = tuple(sorted(plan.kv_kinds.items()))
-    bars = [_bar(device, kinds, is_lost=device.id in lost) for device in plan.devices]
-    bars.append(_bar(plan.host, kinds, is_lost=False))
+    bars = [_bar(device, kinds, plan, is_lost=device.id in lost) for device in plan.devices]
+    bars += off
+    bars.append(_bar(plan.host, kinds, plan, is_lost=False))
     words, tone = _summary(plan, learned[0])
     return DevicePlanView(
         devices=tuple(bars),
@@ -55,14 +67,44 @@ def plan_view(
     )
 
 
-def _bar(place: DevicePlan, kinds: tuple[tuple[str, int], ...], *, is_lost: bool) -> DeviceView:
+def off_devices(opened: Opened | None, plan: Plan, nodes: Sequence[str]) -> tuple[DeviceView, ...]:
+    """Devices that the plan leaves out, so that they can be switched on again.
+
+    Args:
+        opened: What the planner found on this machine.
+        plan: The plan that is shown.
+        nodes: Addresses of other machines' devices that were added.
+    """
+    if opened is None or any(device.imagined for device in plan.devices):
+        return ()
+    seen = {device.id for device in plan.devices}
+    found = []
+    for device in opened.devices:
+        # One card through two backends is one card.
+        if device.kind in ("gpu", "igpu") and device.id not in seen:
+            seen.add(device.id)
+            found.append(DeviceView(id=device.id, name=_name(device), is_on=False))
+    others = (node for node in nodes if node not in seen)
+    found += [DeviceView(id=node, name=node, kind="rpc", is_on=False) for node in others]
+    return tuple(found)
+
+
+def _name(device: DevicePlan | DeviceFacts) -> str:
+    return device.description or device.name
+
+
+def _bar(
+    place: DevicePlan, kinds: tuple[tuple[str, int], ...], plan: Plan, *, is_lost: bool
+) -> DeviceView:
     is_ram = place.kind == "cpu"
     limit = None if place.total_bytes is None else place.total_bytes - place.reserve_bytes
     return DeviceView(
         id="ram" if is_ram else place.id,
-        name=_tr("RAM") if is_ram else place.description or place.name,
+        name=_tr("RAM") if is_ram else _name(place),
         kind="ram" if is_ram else "rpc" if place.kind == "rpc" else "gpu",
         total_bytes=place.total_bytes,
+        # What a setting that cannot be loaded would take is not known.
+        is_unknown=plan.is_refused,
         weights_bytes=place.weights_bytes,
         kv_bytes=place.kv_bytes,
         compute_bytes=place.compute_bytes,
@@ -77,6 +119,8 @@ def _bar(place: DevicePlan, kinds: tuple[tuple[str, int], ...], *, is_lost: bool
 
 
 def _summary(plan: Plan, learned: str) -> tuple[str, Tone]:
+    if plan.is_refused:
+        return _tr("cannot be loaded as set"), "bad"
     short = [
         (place, -(place.left_bytes or 0))
         for place in (*plan.devices, plan.host)
@@ -84,7 +128,7 @@ def _summary(plan: Plan, learned: str) -> tuple[str, Tone]:
     ]
     if short:
         place, missing = max(short, key=lambda pair: pair[1])
-        name = _tr("RAM") if place.kind == "cpu" else place.name
+        name = _tr("RAM") if place.kind == "cpu" else _name(place)
         words = _tr("{name} short by {gib:.1f} GiB").format(name=name, gib=missing / _GIB)
         return words, "bad"
     if learned:
@@ -100,7 +144,23 @@ def _shares(plan: Plan) -> tuple[int, ...]:
         return ()
     parts = plan.parts or tuple(float(device.weights_bytes) for device in plan.devices)
     whole = sum(parts)
-    return tuple(round(16 * part / whole) for part in parts) if whole else ()
+    return reduced(tuple(round(16 * part / whole) for part in parts)) if whole else ()
+
+
+def account_words(plan: Plan, context: ContextInfo) -> tuple[str, str]:
+    """Predicted against llama.cpp's account of the load, where no card can be read."""
+    places = (*plan.devices, plan.host)
+    predicted = sum(place.account_bytes for place in places) / _GIB
+    rows = sum(r.weights_bytes + r.kv_bytes + r.compute_bytes for r in context.memory)
+    if not rows or any(row.name.startswith("Meta(") for row in context.memory):
+        # A live tensor split tells the fullest device alone.
+        return "", ""
+    got = (rows + sum(context.projector_bytes.values())) / _GIB
+    words = _tr("predicted {predicted:.2f}, got {got:.2f} GiB")
+    return (
+        words.format(predicted=predicted, got=got),
+        _tr("By llama.cpp's own account: there is no card to read."),
+    )
 
 
 def truth_words(truth: Truth) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QAbstractButton
 
 from engine.models.demo import demo_model_path
+from engine.remote.servers import start_server, stop_server
 from engine.settings import EngineSettings, validated
 from tests.support.desk import faulty, open_desk
 from widgets.engine_pane.viewdata import DevicePlanView, SettingHints
@@ -191,6 +192,51 @@ def test_another_device_list_asks_for_its_facts(seen: Seen) -> None:
     seen.edit(devices=("cpu",), n_ctx=2048)
     seen.edit(devices=())
     assert seen.hints.max_n_ctx == 8192
+
+
+def test_a_device_that_is_off_stays_in_the_list_and_comes_back(seen: Seen) -> None:
+    servers = [start_server("CPU", threads=1) for _ in range(2)]
+    first, second = (address for address, _ in servers)
+    try:
+        pane = seen.desk.desktop.window.engine
+        pane.device_switched.emit(first, True)
+        pane.device_switched.emit(second, True)
+        seen.settle()
+        assert _shown(seen) == [(first, True), (second, True), ("ram", True)]
+        pane.device_order_changed.emit((second, first))
+        seen.settle()
+        assert seen.edited.devices == (second, first)
+        pane.device_switched.emit(second, False)
+        seen.settle()
+        assert _shown(seen) == [(first, True), (second, False), ("ram", True)]
+        assert not pane.quick.editor("tensor_split").isVisible()
+        pane.device_switched.emit(first, False)
+        seen.settle()
+        assert seen.edited.devices == ("cpu",)
+        assert _shown(seen) == [(first, False), (second, False), ("ram", True)]
+        pane.device_switched.emit(first, True)
+        seen.settle()
+        assert seen.edited.devices == (first,)
+    finally:
+        seen.edit(devices=("cpu",))
+        for _, server in servers:
+            stop_server(server)
+
+
+def _shown(seen: Seen) -> list[tuple[str, bool]]:
+    return [(device.id, device.is_on) for device in seen.plan.devices]
+
+
+def test_what_cannot_be_loaded_says_why_and_promises_no_bytes(seen: Seen) -> None:
+    seen.edit(type_v="q8_0", flash_attn="off")
+    reason = seen.desk.desktop.window.engine.apply_bar.reason
+    assert reason.isVisible()
+    assert "flash attention" in reason.text()
+    assert seen.plan.summary_tone == "bad"
+    assert all(device.planned_bytes is None for device in seen.plan.devices)
+    seen.edit(type_v="f16", flash_attn="auto")
+    assert not reason.isVisible()
+    assert seen.ram_weights > 90_000_000
 
 
 def test_a_file_that_is_gone_is_a_sentence(seen: Seen) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from engine.settings import Cost
 from widgets import theme
-from widgets.parts import button, row
+from widgets.parts import button, column, label, row
 
 if TYPE_CHECKING:
     from widgets.engine_pane.viewdata import ApplyView
@@ -33,10 +33,15 @@ class ApplyBar(QWidget):
         self.apply = button(self.tr("Apply"), "settings_apply", "primary")
         self.revert.clicked.connect(self.revert_requested)
         self.apply.clicked.connect(self.apply_requested)
+        self.reason = label("", "meta", "bad", wrap=True)
+        self.reason.setObjectName("apply_reason")
         line = row(theme.SPACE.s)
         line.addWidget(self.revert, 1)
         line.addWidget(self.apply, 1)
-        self.setLayout(line)
+        whole = column(theme.SPACE.xs)
+        whole.addWidget(self.reason)
+        whole.addLayout(line)
+        self.setLayout(whole)
 
     def show_state(self, cost: Cost, view: ApplyView, *, is_edited: bool, is_loaded: bool) -> None:
         """Write the buttons for what is edited, what it costs and what the application knows."""
@@ -49,5 +54,8 @@ class ApplyBar(QWidget):
         self.apply.setText(view.label or default)
         self.apply.setAccessibleName(self.apply.text())
         self.apply.setToolTip(view.detail)
+        # Why it cannot be applied stands beside the button, wherever the settings are scrolled to.
+        self.reason.setText(view.detail)
+        self.reason.setVisible(not view.is_possible and bool(view.detail))
         self.apply.setEnabled(view.is_possible and (is_edited or not is_loaded))
         self.revert.setEnabled(is_edited)

@@ -110,41 +110,43 @@ class DeviceBar(QWidget):
         return self._live.used_bytes if self._live else None
 
     def _paint_heading(self, painter: QPainter) -> None:
-        device, used = self._device, self.shown_used_bytes()
-        tail = self.tr(" of {total}").format(total=gib(device.total_bytes))
-        figure = gib(used, unit=False)
         area = QRectF(0, 0, self.width(), _HEADING_PX - 3)
-        small, body = theme.font("label"), theme.font("body")
-        painter.setFont(small)
+        # What a device that is not used would hold is no question.
+        room = self._paint_figure(painter, area) if self._device.is_on else area.width()
+        self._paint_name(painter, area, room)
+
+    def _paint_figure(self, painter: QPainter, area: QRectF) -> float:
+        """What is in use, at the right; the width that is left for the name."""
+        device = self._device
+        tail = self.tr(" of {total}").format(total=gib(device.total_bytes))
+        figure = gib(self.shown_used_bytes(), unit=False)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
+        painter.setFont(theme.font("label"))
         painter.setPen(theme.color("dim"))
-        painter.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, tail)
+        painter.drawText(area, right, tail)
         tail_px = painter.fontMetrics().horizontalAdvance(tail)
-        painter.setFont(body)
+        painter.setFont(theme.font("body"))
         painter.setPen(theme.color("bad" if device.short_bytes else "text"))
         body_area = area.adjusted(0, 0, -tail_px, 1)
-        painter.drawText(
-            body_area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, figure
-        )
-        room = body_area.width() - painter.fontMetrics().horizontalAdvance(figure) - theme.SPACE.s
+        painter.drawText(body_area, right, figure)
+        taken_px = painter.fontMetrics().horizontalAdvance(figure)
+        return body_area.width() - taken_px - theme.SPACE.s
+
+    def _paint_name(self, painter: QPainter, area: QRectF, room: float) -> None:
+        device = self._device
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+        painter.setFont(theme.font("body"))
         painter.setPen(theme.color("text"))
         name = painter.fontMetrics().elidedText(device.name, Qt.TextElideMode.ElideRight, int(room))
-        painter.drawText(
-            area.adjusted(0, 0, 0, 1),
-            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom,
-            name,
-        )
+        painter.drawText(area.adjusted(0, 0, 0, 1), left, name)
         taken = painter.fontMetrics().horizontalAdvance(name)
-        if device.id and device.kind != "ram" and room - taken > 40:
-            painter.setFont(small)
+        if device.id not in ("", device.name) and device.kind != "ram" and room - taken > 40:
+            painter.setFont(theme.font("label"))
             painter.setPen(theme.color("dim"))
             ident = painter.fontMetrics().elidedText(
                 f" · {_short_id(device.id)}", Qt.TextElideMode.ElideRight, int(room - taken)
             )
-            painter.drawText(
-                area.adjusted(taken, 0, 0, 0),
-                Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom,
-                ident,
-            )
+            painter.drawText(area.adjusted(taken, 0, 0, 0), left, ident)
 
     def _paint_subline(self, painter: QPainter) -> None:
         top = _HEADING_PX + BAR_HEIGHT_PX
@@ -175,7 +177,8 @@ class DeviceBar(QWidget):
         if not device.is_on:
             return [self.tr("not used")]
         if live is None:
-            return [device.problem] if device.problem else []
+            words = device.problem or (self.tr("another machine") if device.kind == "rpc" else "")
+            return [words] if words else []
         shown: list[str] = []
         if live.busy_percent is not None:
             shown.append(self.tr("{n} % busy").format(n=f"{live.busy_percent:.0f}"))

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from widgets import theme
 from widgets.engine_pane.device_bar import DeviceBar
 from widgets.engine_pane.legend import Legend
-from widgets.engine_pane.viewdata import DeviceLiveView, DevicePlanView
+from widgets.engine_pane.viewdata import DeviceLiveView, DevicePlanView, DeviceView
 from widgets.parts import SectionHeading, column, icon_button, label
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class DevicePlan(QWidget):
     def _on_menu(self) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for device in self._view.devices:
+        for device in self._movable():
             act = menu.addAction(f"{device.name}  {device.id}")
             act.setCheckable(True)
             act.setChecked(device.is_on)
@@ -119,6 +119,8 @@ class DevicePlan(QWidget):
 
     def _on_bar_menu(self, bar: DeviceBar, where: QPoint) -> None:
         device = bar.device
+        if device.kind == "ram":
+            return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         use = menu.addAction(self.tr("Use this device"))
@@ -127,20 +129,27 @@ class DevicePlan(QWidget):
         use.toggled.connect(lambda on: self.device_switched.emit(device.id, on))
         at = self._bars.index(bar)
         earlier = menu.addAction(self.tr("Move up"), lambda: self._move(bar, -1))
-        earlier.setEnabled(at > 0)
+        earlier.setEnabled(device.is_on and at > 0)
         later = menu.addAction(self.tr("Move down"), lambda: self._move(bar, 1))
-        later.setEnabled(at + 1 < len(self._view.devices))
+        last = sum(one.is_on for one in self._movable()) - 1
+        later.setEnabled(device.is_on and at < last)
         menu.addSeparator()
         menu.addAction(
             self.tr("Copy its address"), lambda: QGuiApplication.clipboard().setText(device.id)
         )
         menu.popup(bar.mapToGlobal(where))
 
+    def _movable(self) -> list[DeviceView]:
+        """Every device but RAM, which is always there and always last."""
+        return [device for device in self._view.devices if device.kind != "ram"]
+
     def _move(self, bar: DeviceBar, by: int) -> None:
-        ids = [device.id for device in self._view.devices]
+        if not bar.device.is_on:
+            return
+        ids = [device.id for device in self._movable() if device.is_on]
         at = self._bars.index(bar)
         to = at + by
-        if 0 <= to < len(ids):
+        if max(at, to) < len(ids) and to >= 0:
             ids[at], ids[to] = ids[to], ids[at]
             self._bars[to].setFocus()
             self.order_changed.emit(tuple(ids))

@@ -121,7 +121,8 @@ class EnginePane(QFrame):
     def set_plan(self, view: DevicePlanView) -> None:
         """Show the memory plan at once."""
         self.plan.set_plan(view)
-        self.quick.show_devices(sum(device.kind != "ram" for device in view.devices))
+        on = [device for device in view.devices if device.is_on and device.kind != "ram"]
+        self.quick.show_devices(len(on))
         self._show_hints()
 
     def set_live(self, live: tuple[DeviceLiveView, ...]) -> None:

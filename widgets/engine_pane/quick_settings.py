@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 # Settings in one tuple share a row; everything shown about them comes from their declarations.
 ROWS: Final[tuple[tuple[str, ...], ...]] = (
     ("n_ctx",),
-    ("split_mode", "tensor_split"),
+    ("split_mode",),
+    ("tensor_split",),
     ("type_k", "type_v"),
     ("flash_attn",),
     ("n_gpu_layers",),
 )
-_TITLE_WIDTH_PX: Final = 98
+_TITLE_WIDTH_PX: Final = 110
 
 
 class QuickSettings(QWidget):
@@ -69,7 +70,8 @@ class QuickSettings(QWidget):
 
     def show_devices(self, gpu_count: int) -> None:
         """Leave out the rows that mean nothing without a GPU, or with a single one."""
-        self._lines["split_mode"].setVisible(gpu_count > 1)
+        for name in ("split_mode", "tensor_split"):
+            self._lines[name].setVisible(gpu_count > 1)
         self._lines["n_gpu_layers"].setVisible(gpu_count > 0)
 
     def editor(self, name: str) -> FieldEditor:

@@ -97,6 +97,7 @@ class DeviceView:
         kv_kinds: KV by kind, e.g. ``(("attention", …), ("SWA", …))``, for the tooltip.
         is_on: Switched on for the model. Off devices stay in the list.
         is_lost: It stopped answering; `problem` says so in a sentence.
+        is_unknown: What it would hold is not known: the settings cannot be loaded.
         is_what_if: Computed without the device being there.
     """
 
@@ -114,12 +115,15 @@ class DeviceView:
     kv_kinds: tuple[tuple[str, int], ...] = ()
     is_on: bool = True
     is_lost: bool = False
+    is_unknown: bool = False
     is_what_if: bool = False
     problem: str = ""
 
     @property
     def planned_bytes(self) -> int | None:
         """Everything that is in use, or None when nothing is known."""
+        if self.is_unknown:
+            return None
         parts = [
             self.weights_bytes,
             self.kv_bytes,
