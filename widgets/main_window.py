@@ -180,6 +180,12 @@ class MainWindow(QMainWindow):
         else:
             self.engine.open_picker()
 
+    def show_reply_setting(self, title: str) -> None:
+        """Show one setting of the reply in the engine pane."""
+        if self.engine.isHidden():
+            self.toggle_engine()
+        self.engine.show_reply_setting(title)
+
     def open_preferences(self) -> None:
         """Show the preferences."""
         from widgets.dialogs.preferences import Preferences

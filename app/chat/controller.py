@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.chat.branch import Branch
     from app.chat.citing import KeptCitation
+    from app.documents.automatic_modes import AutomaticModes
     from app.documents.search import PassageSearch
     from app.documents.shelf import Shelf
     from app.engine.controller import EngineController
@@ -61,6 +62,7 @@ class ChatController(QObject):
         view: ChatView,
         shelf: Shelf,
         search: PassageSearch,
+        modes: AutomaticModes,
         notices: Notices,
         hop: MainThread,
         reading: PartsController,
@@ -82,6 +84,7 @@ class ChatController(QObject):
             engine=engine,
             shelf=shelf,
             search=search,
+            modes=modes,
             branches=self._branches,
             on_searched=self._send_next,
         )

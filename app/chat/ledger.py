@@ -12,6 +12,7 @@ from widgets.chat.viewdata import LedgerView, SegmentView
 
 if TYPE_CHECKING:
     from app.chat.controller import ChatController
+    from app.chat.ledger_choices import LedgerChoices
     from app.engine.controller import EngineController
     from app.session import Session
     from engine.settings import GenerationSettings
@@ -36,12 +37,14 @@ class LedgerController(QObject):
         *,
         engine: EngineController,
         chat: ChatController,
+        choices: LedgerChoices,
         view: ChatView,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._engine = engine
         self._chat = chat
+        self._choices = choices
         self._view = view
         self._asked: tuple[Prompt, GenerationSettings] | None = None
         self._asked_id = 0
@@ -85,7 +88,7 @@ class LedgerController(QObject):
     def _on_measured(self, measured: Measured) -> None:
         if measured.request_id == self._asked_id:
             self.latest = measured
-            self._view.set_ledger(ledger_view(measured))
+            self._view.set_ledger(ledger_view(measured, self._choices))
             self.measured.emit(measured)
 
     def _on_reply_event(self, event: object) -> None:
@@ -114,13 +117,14 @@ class LedgerController(QObject):
         return replying_in is not None and replying_in == self._chat.chat_id
 
 
-def ledger_view(measured: Measured) -> LedgerView:
+def ledger_view(measured: Measured, choices: LedgerChoices) -> LedgerView:
     """The engine's own count, as shown."""
     return LedgerView(
-        segments=tuple(map(_segment, measured.segments)),
+        segments=tuple(_segment(segment, choices) for segment in measured.segments),
         n_ctx=measured.n_ctx,
         used=measured.prompt_tokens,
         seconds_to_first_token=measured.seconds_to_first_token,
+        tokens_per_second=measured.prefill_tokens_per_second,
     )
 
 
@@ -146,7 +150,13 @@ def growing_view(measured: Measured, delta: Delta) -> LedgerView:
     return LedgerView(segments=tuple(segments), n_ctx=measured.n_ctx, used=delta.context_used)
 
 
-def _segment(segment: Segment) -> SegmentView:
+def _segment(segment: Segment, choices: LedgerChoices) -> SegmentView:
     return SegmentView(
-        kind=segment.kind, label=segment.label, tokens=segment.tokens, cached=segment.cached
+        kind=segment.kind,
+        label=segment.label,
+        tokens=segment.tokens,
+        cached=segment.cached,
+        id=segment.document_id or segment.kind,
+        note=choices.note(segment),
+        choices=choices.of(segment),
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.fitting import pages_that_fit
+from app.chat.chips import DocumentChips, told
 from app.session import Session, State
-from widgets.chat.viewdata import ActionView, CardView, ChipView, ComposerState
+from widgets.chat.viewdata import ActionView, CardView, ComposerState
 
 if TYPE_CHECKING:
     from app.chat.controller import ChatController
@@ -29,11 +28,12 @@ class ChatPresenter(QObject):
     Signals:
         action_requested(str): ``load_demo``, ``choose_model``, ``restart``, ``restart_safe``,
             ``show_log``, ``wait``, ``new_chat``, ``sample``, ``more_context:N`` …
-        password_requested(str key, str name): A document wants one.
+
+    Attributes:
+        chips: The documents of the open chat.
     """
 
     action_requested = Signal(str)
-    password_requested = Signal(str, str)
 
     def __init__(
         self,
@@ -52,7 +52,9 @@ class ChatPresenter(QObject):
         self._chat = chat
         self._ledger = ledger
         self._shelf = shelf
-        self._embedding = embedding
+        self.chips = DocumentChips(
+            engine=engine, ledger=ledger, shelf=shelf, embedding=embedding, parent=self
+        )
         self._reading = reading
         self._view = view
         self._refusal: Problem | None = None
@@ -67,18 +69,24 @@ class ChatPresenter(QObject):
         embedding.changed.connect(self.refresh)
         reading.changed.connect(self.refresh)
         ledger.measured.connect(self._on_measured)
-        view.chip_remove_requested.connect(self._on_chip_removed)
-        view.chip_action_requested.connect(self._on_chip_action)
+        self.chips.action_requested.connect(self.action_requested)
+        view.chip_remove_requested.connect(lambda key: self.act_on_document(key, "remove"))
+        view.chip_action_requested.connect(self.act_on_document)
         view.card_action_requested.connect(lambda _kind, action: self._on_card_action(action))
 
     def refresh(self) -> None:
         """Show everything as it stands."""
         session = self._engine.session
-        self._view.set_chips([self._chip(held) for held in self._held()])
+        self._view.set_chips([self.chips.view(held) for held in self._held()])
         self._view.set_state(self._composer(session))
         self._view.show_cards(self._cards(session))
 
-    # ---- composer and chips
+    def act_on_document(self, key: str, action: str) -> None:
+        """Do what was chosen for a document of the open chat."""
+        if self._chat.chat_id is not None:
+            self.chips.act(self._chat.chat_id, key, action)
+
+    # ---- composer
 
     def _composer(self, session: Session) -> ComposerState:
         branch = self._chat.branch
@@ -113,162 +121,6 @@ class ChatPresenter(QObject):
 
     def _held(self) -> tuple[Held, ...]:
         return self._shelf.held(self._chat.chat_id)
-
-    def _chip(self, held: Held) -> ChipView:
-        pages = held.page_count if held.page_count and held.page_count > 1 else None
-        view = ChipView(id=held.key, name=held.name, pages=pages)
-        if held.state == "failed":
-            return _replaced(
-                view,
-                state="failed",
-                message=_told(held.problem),
-                actions=self._failure_actions(held.problem),
-            )
-        if held.state in ("reading", "opening"):
-            share = "" if held.fraction is None else f"{held.fraction:.0%}"
-            return _replaced(view, state="reading", message=share)
-        if held.asks:
-            return self._changed_chip(view, held)
-        if held.mode == "passages":
-            return self._passages_chip(view, held)
-        if held.mode == "parts":
-            return self._parts_chip(view, held)
-        tokens = self._tokens_of(held.key)
-        if tokens is None and self._engine.session.loaded is not None:
-            return _replaced(view, state="counting")
-        if self._ledger.overflow_tokens and tokens is not None:
-            return _replaced(
-                view,
-                state="too_large",
-                tokens=tokens,
-                message=self._too_large_words(),
-                actions=self._fit_actions(held),
-            )
-        said = [self.tr("pages {pages}").format(pages=held.selection)] if held.selection else []
-        said.extend(_told(note) for note in (held.document.notes if held.document else ()))
-        message = "\n".join(said)
-        return _replaced(view, tokens=tokens, message=message, actions=self._page_actions(held))
-
-    def _changed_chip(self, view: ChipView, held: Held) -> ChipView:
-        tokens = self._tokens_of(held.key)
-        keep = ActionView("keep", self.tr("Keep as it was"))
-        if held.file == "gone":
-            message = self.tr("There is no file at {path} any more. What was read of it is kept.")
-            said = message.format(path=held.path)
-            return _replaced(view, state="gone", tokens=tokens, message=said, actions=(keep,))
-        message = self.tr(
-            "{name} changed on disk after it was read. What you send waits for your choice."
-        )
-        return _replaced(
-            view,
-            state="changed",
-            tokens=tokens,
-            message=message.format(name=held.name),
-            actions=(ActionView("read_again", self.tr("Read again"), primary=True), keep),
-        )
-
-    def _passages_chip(self, view: ChipView, held: Held) -> ChipView:
-        chosen = self.tr(" of pages {pages}").format(pages=held.selection) if held.selection else ""
-        message = self.tr("Only the passages{pages} that answer to each question are sent.")
-        words, actions = self._preparation(held.key)
-        return _replaced(
-            view,
-            mode="passages",
-            message=f"{message.format(pages=chosen)} {words}".strip(),
-            actions=(
-                *actions,
-                ActionView("whole", self.tr("Send it whole")),
-                ActionView("parts", self.tr("Read it in parts")),
-            ),
-        )
-
-    def _parts_chip(self, view: ChipView, held: Held) -> ChipView:
-        chosen = self.tr("Pages {pages} are").format(pages=held.selection) if held.selection else ""
-        message = self.tr(
-            "{all} read part by part for each question; you see the cost before it begins."
-        )
-        return _replaced(
-            view,
-            mode="parts",
-            message=message.format(all=chosen or self.tr("All of it is")),
-            actions=(
-                ActionView("whole", self.tr("Send it whole")),
-                ActionView("passages", self.tr("Send passages instead")),
-            ),
-        )
-
-    def _preparation(self, key: str) -> tuple[str, tuple[ActionView, ...]]:
-        """How a document is searched: by words alone as long as it is not embedded whole."""
-        one = self._embedding.preparation(key)
-        if one is None:
-            return "", ()
-        again = (ActionView("go_on_embedding", self.tr("Go on")),)
-        match one.state:
-            case "done":
-                return self.tr("They are found by words and by meaning."), ()
-            case "failed":
-                return self.tr("They are found by words alone."), again
-            case "stopped":
-                words = self.tr(
-                    "They are found by words alone: {done:,} of {total:,} are embedded."
-                )
-                return words.format(done=one.done, total=one.total), again
-        words = self.tr("They are found by words alone until all are embedded")
-        words += self.tr(": {done:,} of {total:,} …") if one.total else " …"
-        stop = (ActionView("stop_embedding", self.tr("Stop embedding")),)
-        return words.format(done=one.done, total=one.total), stop
-
-    def _tokens_of(self, key: str) -> int | None:
-        latest = self._ledger.latest
-        for segment in latest.segments if latest else ():
-            if segment.document_id == key:
-                return segment.tokens
-        return None
-
-    def _failure_actions(self, problem: Problem | None) -> tuple[ActionView, ...]:
-        if problem and problem.code in ("documents.encrypted", "documents.wrong_password"):
-            return (ActionView("password", self.tr("Enter password"), primary=True),)
-        return (ActionView("retry", self.tr("Try again")),)
-
-    def _page_actions(self, held: Held) -> tuple[ActionView, ...]:
-        if held.selection:
-            return (ActionView("all_pages", self.tr("All pages")),)
-        return ()
-
-    def _fit_actions(self, held: Held) -> tuple[ActionView, ...]:
-        actions = list(self._longer_context())
-        selection = self._selection_that_fits(held)
-        if selection:
-            label = self.tr("Pages {pages}").format(pages=selection)
-            actions.append(ActionView(f"pages:{selection}", label))
-        if held.document is not None:
-            label = self.tr("Send passages instead")
-            actions.append(ActionView("passages", label, primary=not actions))
-            actions.append(ActionView("parts", self.tr("Read it in parts")))
-        actions.append(ActionView("remove", self.tr("Remove")))
-        return tuple(actions)
-
-    def _selection_that_fits(self, held: Held) -> str:
-        tokens = self._tokens_of(held.key)
-        if held.document is None or tokens is None:
-            return ""
-        # A little more than needed, so that there is room for a reply.
-        room = tokens - self._ledger.overflow_tokens - 256
-        return pages_that_fit(held.document, held.selection, tokens, room)
-
-    def _wanted_n_ctx(self) -> int | None:
-        """A context that would hold the request, if the model was trained for it."""
-        session, latest = self._engine.session, self._ledger.latest
-        if session.loaded is None or latest is None:
-            return None
-        wanted = -(-(latest.prompt_tokens + 1024) // 1024) * 1024
-        return wanted if wanted <= session.loaded.model.n_ctx_train else None
-
-    def _too_large_words(self) -> str:
-        latest = self._ledger.latest
-        return self.tr("{over:,} tokens more than the context of {n_ctx:,}").format(
-            over=self._ledger.overflow_tokens, n_ctx=latest.n_ctx if latest else 0
-        )
 
     # ---- cards
 
@@ -323,7 +175,7 @@ class ChatPresenter(QObject):
         return CardView(
             kind="engine_died",
             title=self.tr("The engine stopped"),
-            text=_told(problem) + " " + self.tr("What was written is kept."),
+            text=told(problem) + " " + self.tr("What was written is kept."),
             actions=(
                 ActionView("restart", self.tr("Restart"), primary=True),
                 ActionView("restart_safe", self.tr("Restart with safe settings")),
@@ -336,7 +188,7 @@ class ChatPresenter(QObject):
         return CardView(
             kind="notice",
             title=self.tr("No sign of life"),
-            text=_told(problem),
+            text=told(problem),
             actions=(
                 ActionView("wait", self.tr("Keep waiting"), primary=True),
                 ActionView("restart", self.tr("Restart")),
@@ -348,7 +200,7 @@ class ChatPresenter(QObject):
         return CardView(
             kind="error",
             title=self.tr("The model could not be loaded"),
-            text=_told(problem),
+            text=told(problem),
             actions=(
                 ActionView("choose_model", self.tr("Choose another model"), primary=True),
                 ActionView("restart_safe", self.tr("Try safe settings")),
@@ -384,15 +236,8 @@ class ChatPresenter(QObject):
                 chat=taken["chat"],
                 message=taken["message"],
             ),
-            actions=(*self._longer_context(), *actions),
+            actions=(*self.chips.longer_context(), *actions),
         )
-
-    def _longer_context(self) -> tuple[ActionView, ...]:
-        wanted = self._wanted_n_ctx()
-        if wanted is None:
-            return ()
-        label = self.tr("Context {n_ctx:,}").format(n_ctx=wanted)
-        return (ActionView(f"more_context:{wanted}", label, primary=True),)
 
     def _refused_card(self, problem: Problem) -> CardView:
         full = problem.code == "engine.prompt_too_long"
@@ -400,8 +245,8 @@ class ChatPresenter(QObject):
         return CardView(
             kind="context_full" if full else "error",
             title=self.tr("The context is full") if full else self.tr("No reply"),
-            text=_told(problem),
-            actions=(*self._longer_context(), *actions) if full else actions,
+            text=told(problem),
+            actions=(*self.chips.longer_context(), *actions) if full else actions,
             detail=problem.detail,
         )
 
@@ -443,43 +288,3 @@ class ChatPresenter(QObject):
             self._chat.set_overflow(value)
         else:
             self.action_requested.emit(action)
-
-    def _on_chip_removed(self, key: str) -> None:
-        if self._chat.chat_id is not None:
-            self._shelf.remove(self._chat.chat_id, key)
-
-    def _on_chip_action(self, key: str, action: str) -> None:
-        chat_id = self._chat.chat_id
-        held = self._shelf.find(chat_id, key) if chat_id is not None else None
-        if chat_id is None or held is None:
-            return
-        name, _, value = action.partition(":")
-        match name:
-            case "remove":
-                self._shelf.remove(chat_id, key)
-            case "retry":
-                self._shelf.retry(chat_id, key)
-            case "read_again":
-                self._shelf.read_again(chat_id, key)
-            case "keep":
-                self._shelf.keep_as_it_was(chat_id, key)
-            case "password":
-                self.password_requested.emit(key, held.name)
-            case "pages" | "all_pages":
-                self._shelf.choose_pages(chat_id, key, value)
-            case "passages" | "whole" | "parts":
-                self._shelf.choose_mode(chat_id, key, name)
-            case "stop_embedding":
-                self._embedding.stop(key)
-            case "go_on_embedding":
-                self._embedding.go_on(key)
-            case _:
-                self.action_requested.emit(action)
-
-
-def _told(problem: Problem | None) -> str:
-    return f"{problem.message} {problem.fix}".strip() if problem else ""
-
-
-def _replaced(view: ChipView, **changes: object) -> ChipView:
-    return replace(view, **changes)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from app.chat.overflow import summary_of
 from engine.documents.pages import chosen_pages
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from engine.documents.model import Document
 
 Mode = Literal["whole", "passages", "parts"]
+ChosenMode = Literal["automatic", "whole", "passages", "parts"]
 
 
-def mode_named(stored: str) -> Mode:
+def mode_named(stored: str) -> ChosenMode:
     """A mode as the store has it; whole where it is one of a newer version."""
-    return stored if stored in ("passages", "parts") else "whole"  # type: ignore[return-value]
+    named: dict[str, ChosenMode] = {mode: mode for mode in get_args(ChosenMode)}
+    return named.get(stored, "whole")
 
 
 _SUMMARY = "Summary of the conversation before:"

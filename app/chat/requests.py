@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.chat.overflow import counting
-from app.chat.prompting import prompt_for
+from app.chat.prompting import prompt_documents, prompt_for, prompt_instruction
 from app.documents.in_parts import is_read, parts_given
 from app.documents.passages import given_by, passages_record, passages_text
 from app.reading.request import ReadingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Future
 
     from app.chat.branch import Branch
     from app.chat.branches import Branches
+    from app.chat.prompting import PromptPart
+    from app.documents.automatic_modes import AutomaticModes
     from app.documents.search import Given, PassageSearch
     from app.documents.shelf import Shelf
     from app.engine.controller import EngineController
@@ -43,6 +45,7 @@ class Requests:
         engine: EngineController,
         shelf: Shelf,
         search: PassageSearch,
+        modes: AutomaticModes,
         branches: Branches,
         on_searched: Callable[[], None],
     ) -> None:
@@ -50,6 +53,7 @@ class Requests:
         self._engine = engine
         self._shelf = shelf
         self._search = search
+        self._modes = modes
         self._branches = branches
         self._on_searched = on_searched
         self.is_searching = False
@@ -59,6 +63,12 @@ class Requests:
     def for_draft(self, chat_id: int | None, branch: Branch | None, draft: str) -> Prompt:
         """What would be sent now, with what stands in the composer."""
         messages = [m for m in branch.messages if m.state != "streaming"] if branch else []
+        self._modes.for_draft(
+            chat_id,
+            self._prompt_of(chat_id, messages, draft),
+            self._counting(chat_id),
+            moment=(len(messages), messages[-1].id if messages else 0),
+        )
         without = self._prompt(chat_id, messages, draft=draft)
         if not self._has_passages(chat_id):
             return without
@@ -129,6 +139,23 @@ class Requests:
             prefill_reply=prefill_reply,
         )
 
+    def _prompt_of(
+        self, chat_id: int | None, messages: list[Message], question: str
+    ) -> Callable[[Sequence[PromptPart]], Prompt]:
+        """The request for a question, by how its documents are sent; for any thread."""
+        before = tuple(messages)
+
+        def prompt_of(parts: Sequence[PromptPart]) -> Prompt:
+            return prompt_for(
+                chat_id,
+                before,
+                prompt_documents(parts),
+                instruction=prompt_instruction(parts),
+                draft=question,
+            )
+
+        return prompt_of
+
     # ---- passages
 
     def generation(self, chat_id: int | None) -> GenerationSettings:
@@ -147,10 +174,46 @@ class Requests:
         before: list[Message],
         question: str,
         then: Callable[[tuple[Record, ...]], None],
+        *,
+        known: Collection[str] = (),
     ) -> None:
-        """Go on with the records of the passages for a question; at once where none are sent."""
+        """Go on with the records of the passages for a question; at once where none are sent.
+
+        How automatic documents are sent is decided first.
+
+        Args:
+            chat_id: The chat.
+            before: What stands before the question.
+            question: What is asked.
+            then: Given the records.
+            known: Documents whose passages are known already; nothing is searched for these alone.
+        """
+
+        def failed(_error: UserError) -> None:
+            # The engine is gone, and has said so; what is queued waits for the next one.
+            self.is_searching = False
+
+        def search() -> None:
+            self.is_searching = False
+            if not self._engine.session.can_answer:
+                self._on_searched()
+                return
+            self._search_passages(chat_id, before, question, then, known)
+
+        self.is_searching = True
+        prompt_of = self._prompt_of(chat_id, before, question)
+        self._modes.choose(chat_id, prompt_of, self._counting(chat_id), search, failed)
+
+    def _search_passages(
+        self,
+        chat_id: int,
+        before: list[Message],
+        question: str,
+        then: Callable[[tuple[Record, ...]], None],
+        known: Collection[str],
+    ) -> None:
         parts = self._shelf.parts(chat_id)
-        if not self._has_passages(chat_id):
+        if all(part.document.id in known for part in parts if part.mode == "passages"):
             then(())
             return
         pages = {part.document.id: part.document.pages for part in parts}
@@ -174,23 +237,21 @@ class Requests:
     ) -> None:
         """Go on once the last question has passages of every document that is sent so."""
         question = _question_of(messages)
-        known = {each.document_id for each in given_by(question.records)} if question else set()
-        parts = self._shelf.parts(branch.chat.id)
-        if question is None or all(
-            part.document.id in known for part in parts if part.mode == "passages"
-        ):
+        if question is None:
             then()
             return
-        place = messages.index(question)
+        known = {each.document_id for each in given_by(question.records)}
 
         def noted(records: tuple[Record, ...]) -> None:
             new = tuple(one for one in records if one.data["document_id"] not in known)
-            branch.saving = self._store.messages.add_records(question.id, new)
-            kept = (*question.records, *new)
-            branch.replace(msgspec.structs.replace(question, records=kept))
+            if new:
+                branch.saving = self._store.messages.add_records(question.id, new)
+                kept = (*question.records, *new)
+                branch.replace(msgspec.structs.replace(question, records=kept))
             then()
 
-        self.find_passages(branch.chat.id, messages[:place], question.text, noted)
+        before = messages[: messages.index(question)]
+        self.find_passages(branch.chat.id, before, question.text, noted, known=known)
 
 
 def _question_of(messages: list[Message]) -> Message | None:

@@ -10,7 +10,8 @@ from app.store.rows import Record
 from engine.documents.pages import chosen_pages
 
 if TYPE_CHECKING:
-    from app.chat.prompting import Mode
+    from app.chat.prompting import ChosenMode, Mode
+    from app.documents.automatic import Choice
     from app.documents.changes import FileState
     from app.store.rows import ChatDocument
     from engine.documents.model import Document
@@ -28,7 +29,8 @@ class Held:
         key: The document's id; the path while it is being read for the first time.
         fraction: How much is read; None while unknown.
         selection: Pages that are sent; empty for all.
-        mode: Whether they are sent whole, or the passages that answer to each question.
+        mode: How the user wants it sent; ``automatic`` comes to one of the others.
+        settled: What that came to; None until it is decided.
         file: What became of the file since it was read.
         version: Which state the file is in now.
         kept: The state of the file that the user wants left aside.
@@ -45,7 +47,8 @@ class Held:
     fraction: float | None = None
     page_count: int | None = None
     selection: str = ""
-    mode: Mode = "whole"
+    mode: ChosenMode = "automatic"
+    settled: Choice | None = None
     is_sent: bool = False
     job: ReadingJob | None = None
     file: FileState = "same"
@@ -53,6 +56,13 @@ class Held:
     kept: str = ""
     replaces: str = ""
     is_reread: bool = False
+
+    @property
+    def sent_as(self) -> Mode:
+        """How it is sent."""
+        if self.mode != "automatic":
+            return self.mode
+        return self.settled.mode if self.settled else "whole"
 
     @property
     def asks(self) -> bool:

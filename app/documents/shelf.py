@@ -17,7 +17,10 @@ from engine.errors import Problem, UserError
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
-    from app.chat.prompting import Mode
+    from collections.abc import Mapping
+
+    from app.chat.prompting import ChosenMode
+    from app.documents.automatic import Choice
     from app.documents.changes import FileCheck
     from app.hop import MainThread
     from app.store.chat_store import ChatStore
@@ -80,7 +83,7 @@ class Shelf(QObject):
         info = self._store.documents.info(document_id)
         if info is None or self.find(chat_id, document_id) is not None:
             return
-        self._store.documents.attach(chat_id, document_id)
+        self._store.documents.attach(chat_id, document_id, mode="automatic")
         held = Held(
             key=document_id,
             name=info.name,
@@ -120,12 +123,22 @@ class Shelf(QObject):
             self._store.documents.attach(chat_id, key, mode=held.mode, selection=selection)
             self._tell(chat_id)
 
-    def choose_mode(self, chat_id: int, key: str, mode: Mode) -> None:
-        """Send a document whole, or only the passages that answer to each question."""
+    def choose_mode(self, chat_id: int, key: str, mode: ChosenMode) -> None:
+        """Send a document another way."""
         held = self.find(chat_id, key)
         if held is not None and held.mode != mode:
             held.mode = mode
             self._store.documents.attach(chat_id, key, mode=mode, selection=held.selection)
+            self._tell(chat_id)
+
+    def settle_modes(self, chat_id: int, choices: Mapping[str, Choice]) -> None:
+        """Take what automatic documents come to."""
+        changed = False
+        for held in self._of(chat_id):
+            choice = choices.get(held.key, held.settled)
+            changed = changed or choice != held.settled
+            held.settled = choice
+        if changed:
             self._tell(chat_id)
 
     # ---- files that change, and what the library does
@@ -223,7 +236,7 @@ class Shelf(QObject):
     def parts(self, chat_id: int | None) -> tuple[PromptPart, ...]:
         """A chat's documents that are read, in their order, and how each is sent."""
         return tuple(
-            PromptPart(held.document, held.selection, held.mode)
+            PromptPart(held.document, held.selection, held.sent_as)
             for held in self.held(chat_id)
             if held.document is not None
         )
@@ -327,7 +340,7 @@ class Shelf(QObject):
         """Put a document that was read behind the others, or in the place of its older self."""
         replaced = self.find(chat_id, held.replaces)
         if replaced is None:
-            self._store.documents.attach(chat_id, document.id)
+            self._store.documents.attach(chat_id, document.id, mode=held.mode)
             return
         held.mode, held.is_reread = replaced.mode, True
         held.selection = _still_valid(document, replaced.selection)

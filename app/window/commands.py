@@ -10,7 +10,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu
 
 from app.chat.citing import SCHEME
+from app.chat.ledger_choices import policy_choices
 from app.reading.words import place_of
+from widgets.chat.choice_menu import add_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,16 +129,20 @@ class Commands(QObject):
             self._sidebar.export(self._chat.chat_id, how)
 
     def _on_chat_menu(self, where: QPoint) -> None:
-        if self._chat.chat_id is None:
-            return
         chat_id = self._chat.chat_id
         menu = QMenu(self._window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction(self.tr("Export as Markdown …"), lambda: self._on_export("markdown"))
-        menu.addAction(self.tr("Export as JSON …"), lambda: self._on_export("json"))
-        menu.addSeparator()
-        menu.addAction(self.tr("Delete chat"), lambda: self._sidebar.delete(chat_id))
+        add_choices(menu, policy_choices(self._chat.generation().overflow), self._on_policy)
+        if chat_id is not None:
+            menu.addSeparator()
+            menu.addAction(self.tr("Export as Markdown …"), lambda: self._on_export("markdown"))
+            menu.addAction(self.tr("Export as JSON …"), lambda: self._on_export("json"))
+            menu.addSeparator()
+            menu.addAction(self.tr("Delete chat"), lambda: self._sidebar.delete(chat_id))
         menu.popup(where)
+
+    def _on_policy(self, choice: str) -> None:
+        self._chat.set_overflow(choice.partition(":")[2])
 
     def _on_link(self, url: str) -> None:
         citation = self._chat.citation(url) if QUrl(url).scheme() == SCHEME else None

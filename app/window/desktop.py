@@ -13,8 +13,10 @@ from PySide6.QtCore import QObject
 
 from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
+from app.chat.ledger_choices import LedgerChoices
 from app.chat.presenter import ChatPresenter
 from app.crash import CrashLog, CrashReport
+from app.documents.automatic_modes import AutomaticModes
 from app.documents.embedding import DocumentEmbedding
 from app.documents.file_watch import FileWatch
 from app.documents.passages_presenter import PassagesPresenter
@@ -33,7 +35,9 @@ from app.window.commands import Commands
 from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
+from engine.documents.pages import chosen_pages
 from engine.documents.reader import DocumentReader
+from engine.errors import UserError
 from engine.models.demo import resolve_model
 from engine.paths import data_dir
 from widgets import theme
@@ -91,6 +95,7 @@ class Desktop(QObject):
         self.search = PassageSearch(
             self.engine, self.hop, lambda: self.settings.app.passages_per_question, self
         )
+        self.modes = AutomaticModes(self.engine, self.shelf, self.hop, self)
         self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
         self.passages = PassagesPanel()
@@ -123,6 +128,7 @@ class Desktop(QObject):
             view=self.chat_view,
             shelf=self.shelf,
             search=self.search,
+            modes=self.modes,
             notices=self.notices,
             hop=self.hop,
             reading=self.reading,
@@ -130,9 +136,17 @@ class Desktop(QObject):
             new_draft=self.settings.window(_DRAFT),
             parent=self,
         )
+        self.ledger_choices = LedgerChoices(
+            engine=self.engine,
+            chat=self.chat,
+            shelf=self.shelf,
+            view=self.chat_view,
+            parent=self,
+        )
         self.ledger = LedgerController(
             engine=self.engine,
             chat=self.chat,
+            choices=self.ledger_choices,
             view=self.chat_view,
             parent=self,
         )
@@ -367,6 +381,7 @@ class Desktop(QObject):
         self.embedding.close()
         self.reading.close()
         self.search.close()
+        self.modes.close()
         self.files.close()
         self.drawer.close()
         self.viewing.close()
@@ -393,7 +408,10 @@ class Desktop(QObject):
         self.engine.session_changed.connect(self._on_session_changed)
         self.engine.load_failed.connect(self._on_load_failed)
         self.presenter.action_requested.connect(self._on_action)
-        self.presenter.password_requested.connect(self._on_password_requested)
+        self.presenter.chips.pages_requested.connect(self._on_pages_requested)
+        self.ledger_choices.action_requested.connect(self._on_action)
+        self.ledger_choices.document_choice_made.connect(self.presenter.act_on_document)
+        self.presenter.chips.password_requested.connect(self._on_password_requested)
         self.search.index_replaced.connect(self.notices.problem)
         self.embedding.failed.connect(self.notices.problem)
         self.chat.opened.connect(self.embedding.look_at)
@@ -411,6 +429,22 @@ class Desktop(QObject):
         found.closed.connect(self.chat_view.focus_composer)
 
     # ---- slots
+
+    def _on_pages_requested(self, key: str) -> None:
+        chat_id = self.chat.chat_id
+        held = self.shelf.find(chat_id, key) if chat_id is not None else None
+        if chat_id is not None and held is not None and held.document is not None:
+            document = held.document
+
+            def choose(pages: str) -> None:
+                try:
+                    chosen_pages(document, pages)
+                except UserError as error:
+                    self.notices.error(error)
+                else:
+                    self.shelf.choose_pages(chat_id, key, pages)
+
+            self.dialogs.ask_pages(held.name, len(document.pages), held.selection, choose)
 
     def _on_password_requested(self, key: str, name: str) -> None:
         chat_id = self.chat.chat_id
@@ -450,6 +484,8 @@ class Desktop(QObject):
                 self.chat.open(None)
             case "sample":
                 self.add_sample()
+            case "settings":
+                self.window.show_reply_setting(value)
             case "more_context":
                 self.pane.with_n_ctx(int(value))
 

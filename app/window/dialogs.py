@@ -47,6 +47,21 @@ class Dialogs(QObject):
         asked.named.connect(then)
         asked.open()
 
+    def ask_pages(self, name: str, count: int, selection: str, then: Callable[[str], None]) -> None:
+        """Ask which pages of a document are sent."""
+        asked = NameDialog(
+            self._window,
+            self.tr("Choose pages"),
+            self.tr("Send these"),
+            text=self.tr("{name} has {count:,} pages. Write for example 3-9, 12.").format(
+                name=name, count=count
+            ),
+            name=selection,
+        )
+        asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asked.named.connect(then)
+        asked.open()
+
     def open_link(self, url: str) -> None:
         """Open a web or mail link, and only after asking: a model may have written it."""
         target = QUrl(url)

@@ -142,10 +142,15 @@ def test_what_does_not_fit_offers_choices_and_cannot_be_sent(desk: Desk, tmp_pat
     desk.load()
     path = write_pdf(tmp_path / "long.pdf", ["word " * 500] * 20)
     desk.drop(path)
+    desk.until(lambda: chips(desk) and chips(desk)[0].mode == "passages", "too long to go whole")
+    chip = chips(desk)[0]
+    assert chip.is_automatic
+    assert "tokens too long" in chip.message
+    desk.view.ledger_choice_requested.emit(chip.id, "mode:whole")
     desk.until(lambda: chips(desk) and chips(desk)[0].state == "too_large", "too large")
     chip = chips(desk)[0]
     names = [action.id.partition(":")[0] for action in chip.actions]
-    assert names == ["more_context", "pages", "passages", "remove"]
+    assert names == ["more_context", "pages", "passages", "parts", "remove"]
     assert not desk.view.composer._state.can_send
     assert "too long" in desk.view.composer._state.hint
     desk.send("will not go")

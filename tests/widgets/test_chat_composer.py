@@ -19,10 +19,12 @@ from PySide6.QtWidgets import (
 
 from widgets import theme
 from widgets.chat.chat_view import ChatView
+from widgets.chat.choice_menu import ChoiceMenu
 from widgets.chat.ledger import compact
 from widgets.chat.viewdata import (
     ActionView,
     ChipView,
+    ChoiceView,
     ComposerState,
     LedgerView,
     MessageView,
@@ -210,16 +212,41 @@ def test_the_ledger_tells_cached_from_read(view: ChatView) -> None:
     assert "4,000 tokens free" in spoken
 
 
-def test_a_part_of_the_ledger_is_reported_by_mouse_and_by_key(view: ChatView, qtbot: QtBot) -> None:
-    view.set_ledger(ledger(5000))
-    with qtbot.waitSignal(view.segment_clicked) as blocker:
+def test_what_can_be_done_about_a_part_is_offered_by_mouse_and_by_key(
+    view: ChatView, qtbot: QtBot
+) -> None:
+    modes = (
+        ChoiceView("mode:whole", "Whole", "Send it", is_chosen=True),
+        ChoiceView("mode:passages", "Passages", "Send it", is_chosen=False),
+        ChoiceView("remove", "Remove"),
+    )
+    parts = (
+        SegmentView("document", "R&D", 5000, id="d", note="It fits.", choices=modes),
+        SegmentView("free", "", 5000, id="free"),
+    )
+    view.set_ledger(LedgerView(parts, 10000, 5000, tokens_per_second=500.0))
+    assert "5,000 tokens to be read, at 500 tok/s on this computer" in view.ledger.spoken()
+
+    def choose(ident: str) -> None:
+        (menu,) = view.ledger.findChildren(ChoiceMenu)
+        said = [action.text() for action in menu.actions() if not action.isSeparator()]
+        assert said[0].startswith("R&&D: 5,000 tokens")
+        assert "It fits." in said[0]
+        assert said[1:] == ["Send it", "Whole", "Passages", "Remove"]
+        (action,) = (each for each in menu.actions() if each.objectName() == f"choice_{ident}")
+        action.trigger()
+        menu.close()
+        QTest.qWait(5)
+
+    with qtbot.waitSignal(view.ledger_choice_requested) as blocker:
         QTest.mouseClick(view.ledger, Qt.MouseButton.LeftButton, pos=QPoint(20, 4))
-    assert blocker.args == ["document", "lease"]
-    QTest.keyClick(view.ledger, Qt.Key.Key_Right)
-    QTest.keyClick(view.ledger, Qt.Key.Key_Right)
-    with qtbot.waitSignal(view.segment_clicked) as blocker:
+        choose("mode:passages")
+    assert blocker.args == ["d", "mode:passages"]
+    QTest.keyClick(view.ledger, Qt.Key.Key_Left)
+    with qtbot.waitSignal(view.ledger_choice_requested) as blocker:
         QTest.keyClick(view.ledger, Qt.Key.Key_Return)
-    assert blocker.args == ["reply_reserve", ""]
+        choose("remove")
+    assert blocker.args == ["d", "remove"]
 
 
 def test_the_parts_of_the_bar_have_their_share_of_it(view: ChatView) -> None:

@@ -23,7 +23,7 @@ Signals (the view changes nothing by itself unless said so):
     attach_requested(), chip_remove_requested(str id), chip_action_requested(str id, str action)
     title_edited(str), export_requested(str format): ``"markdown"`` or ``"json"``.
     menu_requested(QPoint global): The header's ⋯ button.
-    segment_clicked(str kind, str label): A part of the ledger.
+    ledger_choice_requested(str segment_id, str choice_id): Chosen in the menu of a ledger part.
 
 Methods:
     set_messages(Sequence[MessageView]): Show another chat, from its end.

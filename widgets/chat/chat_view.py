@@ -64,7 +64,7 @@ class ChatView(QWidget):
     title_edited = Signal(str)
     export_requested = Signal(str)
     menu_requested = Signal(QPoint)
-    segment_clicked = Signal(str, str)
+    ledger_choice_requested = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -138,7 +138,7 @@ class ChatView(QWidget):
         self.header.title_edited.connect(self.title_edited)
         self.header.export_requested.connect(self.export_requested)
         self.header.menu_requested.connect(self.menu_requested)
-        self.ledger.segment_clicked.connect(self.segment_clicked)
+        self.ledger.choice_requested.connect(self.ledger_choice_requested)
 
     def _connect_find(self) -> None:
         self.header.find_requested.connect(self.open_find)

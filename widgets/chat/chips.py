@@ -184,12 +184,13 @@ class DocumentChip(_Chip):
             )
         if chip.tokens is not None:
             facts.append(compact(chip.tokens))
+        automatic = self.tr("auto: ") if chip.is_automatic else ""
         if chip.mode == "passages":
-            facts.append(self.tr("passages"))
+            facts.append(automatic + self.tr("passages"))
         elif chip.mode == "parts":
             facts.append(self.tr("in parts"))
         elif chip.tokens is not None:
-            facts.append(self.tr("whole"))
+            facts.append(automatic + self.tr("whole"))
         return " · ".join(facts) + (" ·" if facts else "")
 
     def _spoken(self) -> str:

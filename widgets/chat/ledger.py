@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QBrush,
-    QColor,
     QFontMetricsF,
     QHelpEvent,
     QKeyEvent,
@@ -19,27 +18,18 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from widgets import figures, theme
+from widgets.chat.choice_menu import ChoiceMenu
+from widgets.chat.ledger_painting import BAR_PX, paint_legend, paint_segment
 from widgets.chat.plaintext import neutralised
 from widgets.chat.viewdata import LedgerView, SegmentView
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
-    from widgets.chat.viewdata import SegmentKind
-
-BAR_PX: Final = 10
 _HEIGHT_PX: Final = 36
-_SWATCH_PX: Final = 7
 _WARN_SHARE: Final = 0.65
 _BAD_SHARE: Final = 0.85
-_COLOR: Final[dict[SegmentKind, str]] = {
-    "system": "other",
-    "document": "weights",
-    "chat": "kv",
-    "message": "compute",
-    "reply_reserve": "other",
-    "free": "free",
-}
+_OPENING: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Menu)
 
 
 def compact(tokens: int) -> str:
@@ -53,10 +43,10 @@ class Ledger(QWidget):
     """Owned by `ChatView`; paints one bar and one line.
 
     Signals:
-        segment_clicked: Kind and label of a part that was pressed.
+        choice_requested: Id of a part (a document's, else its kind) and of what was chosen for it.
     """
 
-    segment_clicked = Signal(str, str)
+    choice_requested = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -83,10 +73,13 @@ class Ledger(QWidget):
         if not self._view.n_ctx:
             return self.tr("No model is loaded.")
         lines = [self.segment_text(segment) for segment in self._shown()]
-        return "; ".join([self.status_text(), *lines])
+        return "; ".join(filter(None, [self.status_text(), self.reading_text(), *lines]))
 
     def segment_text(self, segment: SegmentView) -> str:
         """One part, exact."""
+        return "\n".join(filter(None, (self._counts(segment), segment.note)))
+
+    def _counts(self, segment: SegmentView) -> str:
         name = self._name(segment)
         tokens = figures.whole(segment.tokens)
         if segment.kind == "free":
@@ -104,6 +97,16 @@ class Ledger(QWidget):
             tokens=tokens,
             cached=figures.whole(segment.cached),
             read=figures.whole(to_read),
+        )
+
+    def reading_text(self) -> str:
+        """How much is to be read and how fast that goes here; empty while unknown."""
+        view = self._view
+        if view.tokens_per_second is None:
+            return ""
+        to_read = sum(part.tokens - part.cached for part in view.segments if part.is_prompt)
+        return self.tr("{tokens} tokens to be read, at {rate} on this computer").format(
+            tokens=figures.whole(to_read), rate=figures.rate(view.tokens_per_second)
         )
 
     def status_text(self) -> str:
@@ -166,29 +169,12 @@ class Ledger(QWidget):
         painter.setClipPath(bar)
         painter.fillPath(bar, theme.color("free"))
         for index, (segment, rect) in enumerate(self._spans()):
-            self._paint_segment(painter, segment, rect)
+            paint_segment(painter, segment, rect)
             if index:
                 painter.fillRect(QRectF(rect.left() - 0.5, 0, 1, BAR_PX), theme.color("bg"))
         painter.setClipping(False)
         self._paint_focus(painter)
         self._paint_line(painter)
-
-    def _paint_segment(self, painter: QPainter, segment: SegmentView, rect: QRectF) -> None:
-        if segment.kind == "free":
-            return
-        color = theme.color(_COLOR[segment.kind])
-        if segment.kind == "reply_reserve":
-            hatch(painter, rect, color)
-            return
-        cached = rect.width() * min(1.0, segment.cached / segment.tokens)
-        painter.fillRect(QRectF(rect.left(), 0, cached, BAR_PX), color)
-        fresh = QRectF(rect.left() + cached, 0, rect.width() - cached, BAR_PX)
-        if fresh.width() > 0.5:
-            painter.fillRect(fresh, color)
-            if fresh.width() > 8:
-                veil = theme.color("bg")
-                veil.setAlphaF(0.42)
-                painter.fillRect(fresh.adjusted(0, 3, 0, -3), veil)
 
     def _paint_focus(self, painter: QPainter) -> None:
         if not self.hasFocus():
@@ -217,40 +203,14 @@ class Ledger(QWidget):
         align = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(line, align | Qt.AlignmentFlag.AlignRight, status)
         room = line.width() - metrics.horizontalAdvance(status) - 24
-        self._paint_legend(painter, metrics, line.top(), room)
+        paint_legend(painter, metrics, line.top(), room, self._legend(metrics))
 
-    def _paint_legend(
-        self, painter: QPainter, metrics: QFontMetricsF, top: float, room: float
-    ) -> None:
-        x = 2.0
-        for segment, text in self._legend(metrics, room):
-            swatch = QRectF(x, top + 7, _SWATCH_PX, _SWATCH_PX)
-            color = theme.color(_COLOR[segment.kind])
-            if segment.kind == "reply_reserve":
-                hatch(painter, swatch, color)
-            else:
-                path = QPainterPath()
-                path.addRoundedRect(swatch, 2, 2)
-                painter.fillPath(path, QBrush(color))
-                if segment.kind == "free":
-                    painter.setPen(QPen(theme.color("other"), 1))
-                    painter.drawPath(path)
-            painter.setPen(theme.color("dim"))
-            painter.drawText(QPointF(x + _SWATCH_PX + 5, top + 14), text)
-            x += _SWATCH_PX + 5 + metrics.horizontalAdvance(text) + 12
-
-    def _legend(self, metrics: QFontMetricsF, room: float) -> list[tuple[SegmentView, str]]:
-        """As many parts as there is room for; the largest stay."""
-        entries: list[tuple[SegmentView, str, float]] = []
-        for segment in self._shown():
-            longest = Qt.TextElideMode.ElideMiddle
-            name = metrics.elidedText(self._name(segment), longest, 130)
-            text = f"{name} {compact(segment.tokens)}"
-            entries.append((segment, text, metrics.horizontalAdvance(text) + _SWATCH_PX + 17))
-        while entries and sum(width for *_, width in entries) > room:
-            smallest = min(entries, key=_worth)
-            entries.remove(smallest)
-        return [(segment, text) for segment, text, _ in entries]
+    def _legend(self, metrics: QFontMetricsF) -> list[tuple[SegmentView, str]]:
+        middle = Qt.TextElideMode.ElideMiddle
+        return [
+            (part, f"{metrics.elidedText(self._name(part), middle, 130)} {compact(part.tokens)}")
+            for part in self._shown()
+        ]
 
     # Pointer and keyboard
 
@@ -274,13 +234,16 @@ class Ledger(QWidget):
         return "\n".join(self.spoken().split("; "))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Report the part that was pressed."""
-        segment = self.segment_at(event.position().x(), event.position().y())
-        if segment is not None:
-            self.segment_clicked.emit(segment.kind, segment.label)
+        """Offer what can be done about the part that was pressed."""
+        where = event.position()
+        for index, (_, rect) in enumerate(self._spans()):
+            if rect.left() <= where.x() < rect.right():
+                self._selected = index
+                self.open_menu()
+                return
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Left and right walk through the parts, Enter reports one."""
+        """Left and right walk through the parts; Enter, Space or Menu says what can be done."""
         shown = self._shown()
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
         if step and shown:
@@ -290,32 +253,25 @@ class Ledger(QWidget):
             rect = self._spans()[self._selected][1]
             QToolTip.showText(self.mapToGlobal(rect.bottomLeft().toPoint()), text, self)
             self.update()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._selected >= 0:
-            segment = shown[self._selected]
-            self.segment_clicked.emit(segment.kind, segment.label)
+        elif event.key() in _OPENING and 0 <= self._selected < len(shown):
+            self.open_menu()
         else:
             event.ignore()
+
+    def open_menu(self) -> ChoiceMenu | None:
+        """Show what can be done about the selected part, above it."""
+        spans = self._spans()
+        if not 0 <= self._selected < len(spans):
+            return None
+        segment, rect = spans[self._selected]
+        self.update()
+        QToolTip.hideText()
+        menu = ChoiceMenu(self, self.segment_text(segment), segment.choices)
+        menu.chosen.connect(partial(self.choice_requested.emit, segment.id))
+        place = self.mapToGlobal(rect.topLeft().toPoint())
+        menu.popup(place - QPoint(0, menu.sizeHint().height() + 4))
+        return menu
 
     def sizeHint(self) -> QSize:
         """As wide as it gets."""
         return QSize(420, _HEIGHT_PX)
-
-
-def _worth(entry: tuple[SegmentView, str, float]) -> tuple[bool, bool, int]:
-    """What goes first where the legend has no room: the system prompt, then what is small."""
-    kind = entry[0].kind
-    return (kind == "free", kind != "system", entry[0].tokens)
-
-
-def hatch(painter: QPainter, rect: QRectF, color: QColor) -> None:
-    """Diagonal stripes: reserved, not taken."""
-    painter.save()
-    painter.setClipRect(rect, Qt.ClipOperation.IntersectClip)
-    painter.setPen(QPen(color, 2.2))
-    x = rect.left() - rect.height()
-    while x < rect.right():
-        painter.drawLine(
-            QPointF(x, rect.bottom() + 1), QPointF(x + rect.height() + 2, rect.top() - 1)
-        )
-        x += 6
-    painter.restore()

@@ -36,6 +36,23 @@ class ActionView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceView:
+    """An entry of a menu.
+
+    Attributes:
+        id: Comes back in the signal of the menu.
+        label: What it says.
+        group: Entries of a group stand under its name.
+        is_chosen: Whether it is the one in force; `None` for an entry that just does something.
+    """
+
+    id: str
+    label: str
+    group: str = ""
+    is_chosen: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyStatsView:
     """Figures under a reply. `None` is unknown and is left out, never shown as 0.
 
@@ -222,12 +239,23 @@ class SegmentView:
         label: Short name: ``"chat"``, a document's name.
         tokens: How many it takes.
         cached: How many of these are in the KV cache already; the rest is to be read.
+        id: Comes back with a choice.
+        note: A sentence for the tooltip, e.g. why a document is sent whole.
+        choices: What can be done about it.
     """
 
     kind: SegmentKind
     label: str
     tokens: int
     cached: int = 0
+    id: str = ""
+    note: str = ""
+    choices: tuple[ChoiceView, ...] = ()
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is part of what is sent, and not room that is left."""
+        return self.kind not in ("reply_reserve", "free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +268,7 @@ class LedgerView:
         used: Tokens taken, without reserve and free.
         seconds_to_first_token: Prediction; `None` when there is no basis for one.
         estimated: Whether the counts are estimates and not the engine's own.
+        tokens_per_second: How fast this computer reads; `None` until it has read something.
     """
 
     segments: tuple[SegmentView, ...] = ()
@@ -247,6 +276,7 @@ class LedgerView:
     used: int = 0
     seconds_to_first_token: float | None = None
     estimated: bool = False
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +289,7 @@ class ChipView:
         pages: Pages, `None` where the format has none or they are not known yet.
         tokens: Tokens, `None` until counted.
         mode: Whole text or retrieved passages.
+        is_automatic: Whether the application chose that.
         state: What is going on with it; ``failed`` and ``too_large`` say more in `message`.
         message: Sentence for the state.
         actions: Choices, e.g. for a document that does not fit.
@@ -269,6 +300,7 @@ class ChipView:
     pages: int | None = None
     tokens: int | None = None
     mode: ChipMode = "whole"
+    is_automatic: bool = False
     state: ChipState = "ready"
     message: str = ""
     actions: tuple[ActionView, ...] = ()

@@ -196,6 +196,11 @@ class EnginePane(QFrame):
         self._stack.setCurrentIndex(1)
         self.page.focus_search()
 
+    def show_reply_setting(self, title: str) -> None:
+        """Show one setting of the reply in its form."""
+        self.show_all_settings(1)
+        self.page.generation.build().search.setText(title)
+
     def show_instruments(self) -> None:
         """Show the bars and the quick settings again."""
         self._stack.setCurrentIndex(0)
