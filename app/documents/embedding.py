@@ -114,6 +114,12 @@ class DocumentEmbedding(QObject):
         if one is not None and one.state in ("stopped", "failed"):
             self._begin(one.document)
 
+    def forget(self, document_id: str) -> None:
+        """A document was deleted."""
+        one = self._of.pop(document_id, None)
+        if one is not None:
+            one.stop.set()
+
     def close(self) -> None:
         """Stop the work and the model; for the end of the app."""
         self._is_closed = True

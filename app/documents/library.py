@@ -51,9 +51,11 @@ class LibraryController(QObject):
 
     Signals:
         changed(): Documents were added, renamed or deleted.
+        deleted(str): A document is gone; it may come back.
     """
 
     changed = Signal()
+    deleted = Signal(str)
 
     def __init__(
         self,
@@ -270,6 +272,7 @@ class LibraryController(QObject):
     def _removed(self, document_id: str, removed: RemovedDocument) -> None:
         self._shelf.forget(document_id)
         self._thumbnails.forget(document_id)
+        self.deleted.emit(document_id)
         self._refresh_everything()
         self._notices.undoable(
             self.tr("{name} was deleted from the library.").format(name=removed.name),

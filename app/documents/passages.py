@@ -180,6 +180,10 @@ class PassageFinder:
 
         return self._index.use(search)
 
+    def forget(self, document_id: str) -> None:
+        """Take a document out of the index."""
+        self._index.use(lambda index: index.remove(document_id))
+
     def close(self) -> None:
         """Close the index."""
         self._index.close()

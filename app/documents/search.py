@@ -116,6 +116,10 @@ class PassageSearch(QObject):
             self.find(draft, parts, without, generation, found, failed)
         return self._draft_text if wanted == self._draft else ""
 
+    def forget(self, document_id: str) -> None:
+        """Take a deleted document out of the index."""
+        self._hop.when_done(self._thread.submit(self.finder.forget, document_id))
+
     def close(self) -> None:
         """Stop searching; for the end of the app."""
         self._asking.give_up()

@@ -317,6 +317,8 @@ class Desktop(QObject):
             parent=self,
         )
         self.library.changed.connect(self.sidebar.refresh_documents)
+        self.library.deleted.connect(self.embedding.forget)
+        self.library.deleted.connect(self.search.forget)
 
     def _viewing_now(self) -> DocumentViewing:
         self.later.finish()

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _ANSWER_S = 180.0
 _STOP_S = 2.0
 _LOG_LINES = 60
+# It computes on the CPU. Not to be seen is the one sure way to take no memory of a graphics card.
+_WITHOUT_CARDS = {
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "HIP_VISIBLE_DEVICES": "-1",
+    "GGML_VK_VISIBLE_DEVICES": "",
+}
 
 
 class EmbeddingClient:
@@ -144,7 +150,7 @@ class _Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=environment(),
+            env={**environment(), **_WITHOUT_CARDS},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._threads = [

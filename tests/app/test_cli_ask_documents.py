@@ -10,6 +10,8 @@ import pytest
 from app.cli import ask
 from app.cli.__main__ import main
 from engine.documents.reader import DocumentReader
+from engine.models.demo import demo_model_path
+from tests.engine.bert_model import random_bert, write_bert
 from tests.engine.document_files import write_pdf
 
 if TYPE_CHECKING:
@@ -55,6 +57,29 @@ def test_only_passages_about_the_question_are_sent(
 
     others = asked(capsys, where, "--doc", str(lease), "--mode", "retrieve", "--pages", "1,3")
     assert others["passages"] == []
+
+
+@pytest.mark.model
+def test_passages_are_found_by_meaning_with_an_embedding_model(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lease = write_pdf(tmp_path / "lease.pdf", PAGES)
+    model = write_bert(tmp_path / "tiny-bert.gguf", random_bert())
+    ask_lease = ("--doc", str(lease), "--mode", "retrieve")
+    with_model = ("--embedding-model", str(model), "--passages-per-question", "2")
+    answer = asked(capsys, "Where is the spare key?", *ask_lease, *with_model)
+    passages = answer["passages"]
+    assert {passage["rank_by_meaning"] for passage in passages} == {1, 2, 3}
+    assert [passage["sent"] for passage in passages] == [True, True, False]
+    assert [passage["left_out"] for passage in passages] == [None, None, "rank"]
+    assert next(one for one in passages if one["page"] == 2)["rank_by_words"] == 1
+    assert answer["notices"] == []
+
+    # What is no embedding model is told before anything is loaded.
+    command = ["ask", "demo", "Where?", *ask_lease, "--embedding-model", str(demo_model_path())]
+    assert main([*command, "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "embedding.no_embedding_model"
 
 
 @pytest.mark.model

@@ -116,7 +116,7 @@ def test_embedding_can_be_stopped_and_gone_on_with(
 ) -> None:
     long = tmp_path / "long.txt"
     long.write_text(
-        "\n\n".join(f"{n}. The key of room {n} hangs on hook {n}. " * 9 for n in range(900))
+        "\n\n".join(f"{n}. The key of room {n} hangs on hook {n}. " * 9 for n in range(250))
     )
     with open_desk(qapp, command=faulty()) as desk:
         choose_model(desk, bert)
@@ -159,6 +159,22 @@ def test_an_index_that_is_no_longer_true_is_made_anew(desk: Desk) -> None:
     desk.ask(WHERE)
     assert given(desk, 2).passages == given(desk, 0).passages
     assert any("search index" in said for said in desk.notices)
+
+
+def test_a_deleted_document_leaves_the_index(desk: Desk) -> None:
+    desk.ask(WHERE)
+    finder = desk.desktop.search.finder
+    document_id = given(desk, 0).document_id
+    assert finder._index.use(lambda index: index.count(document_id)) == 3
+    desk.desktop.later.finish()
+    desk.desktop.library._remove(document_id)
+    desk.until(lambda: finder._index.use(lambda index: index.count(document_id)) == 0, timeout_s=20)
+    (undo,) = desk.undos
+    undo()
+    desk.until(lambda: desk.view.composer._chips, "the document again", timeout_s=20)
+    desk.until(lambda: desk.view.composer._chips[0].state == "ready", timeout_s=20)
+    desk.ask(WHERE)
+    assert given(desk, 2).passages == given(desk, 0).passages
 
 
 def test_without_a_place_on_disk_the_index_is_kept_in_memory(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def measure_time(embedder: EmbeddingClient, questions: Sequence[Question]) -> No
             total += index.add(msgspec.structs.replace(kjv(), id=ids[-1]))
             chunks = [one for one, _ in index.without_vector(ids[-1], "chance")]
             index.add_vectors(
-                "chance", chunks, chance.standard_normal((len(chunks), 384), np.float32)
+                ids[-1], "chance", chunks, chance.standard_normal((len(chunks), 384), np.float32)
             )
         texts = [question.text for question in questions[:_TIMED]]
         vector = chance.standard_normal(384).astype(np.float32)

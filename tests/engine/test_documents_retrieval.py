@@ -190,7 +190,7 @@ def test_vectors_of_two_models_and_documents_stay_apart(index: DocumentIndex) ->
     for name in ("a", "b"):
         index.add(document("x", "y", name=name))
         ids = [one for one, _ in index.without_vector(name, "m")]
-        index.add_vectors("m", ids, chance.standard_normal((2, 8)).astype(np.float32))
+        index.add_vectors(name, "m", ids, chance.standard_normal((2, 8)).astype(np.float32))
         assert index.without_vector(name, "m") == []
         assert len(index.without_vector(name, "other")) == 2
     question = chance.standard_normal(8).astype(np.float32)
@@ -198,6 +198,34 @@ def test_vectors_of_two_models_and_documents_stay_apart(index: DocumentIndex) ->
     assert {chunk.document_id for chunk in index.chunks(h.chunk_id for h in hits).values()} == {"b"}
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert index.search_vector(question, "other", ["b"]) == []
+
+
+def test_vectors_of_what_was_removed_meanwhile_are_not_kept(index: DocumentIndex) -> None:
+    index.add(document("x", "y", name="a"))
+    ids = [one for one, _ in index.without_vector("a", "m")]
+    index.remove("a")
+    # Takes over the ids.
+    index.add(document("v", "w", name="b"))
+    index.add_vectors("a", "m", ids, np.ones((2, 8), np.float32))
+    assert index.embedded("b", "m") == 0
+
+
+def test_only_the_chosen_pages_are_searched_and_counted(index: DocumentIndex) -> None:
+    source = document(*(f"rent {number}" for number in range(1000)))
+    index.add(source)
+    ids = [one for one, _ in index.without_vector("d", "m")]
+    index.add_vectors("d", "m", ids, np.ones((1000, 4), np.float32))
+    # Every other page: more ranges than one condition takes.
+    pages = {"d": list(range(1, 1001, 2))}
+    assert index.count("d") == 1000
+    assert index.count("d", pages) == 500
+    by_words = index.search_words("rent", ["d"], 600, pages=pages)
+    by_meaning = index.search_vector(np.ones(4, np.float32), "m", ["d"], 600, pages=pages)
+    for hits in (by_words, by_meaning):
+        assert [hit.rank for hit in hits] == list(range(1, 501))
+        found = index.chunks(hit.chunk_id for hit in hits).values()
+        assert {chunk.page_number for chunk in found} == set(pages["d"])
+    assert index.search_words("rent", ["d"], pages={"d": []}) == []
 
 
 def test_neighbours_become_one_passage_and_the_budget_holds(index: DocumentIndex) -> None:

@@ -88,6 +88,8 @@ class DocumentIndex:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
+        # A document that was deleted must not be left readable in the file.
+        self._db.execute("PRAGMA secure_delete = ON")
         # After a power cut the newest entries may be gone; they are made again.
         self._db.execute("PRAGMA synchronous = NORMAL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, _VERSION):
@@ -225,15 +227,26 @@ class DocumentIndex:
             ]
 
     def add_vectors(
-        self, model_id: str, chunk_ids: Sequence[int], vectors: NDArray[np.float32]
+        self,
+        document_id: str,
+        model_id: str,
+        chunk_ids: Sequence[int],
+        vectors: NDArray[np.float32],
     ) -> None:
-        """Keep embeddings: one row of `vectors` per chunk."""
+        """Keep embeddings: one row of `vectors` per chunk of a document.
+
+        What is no chunk of it any more is left out: it may have been removed meanwhile.
+        """
         rows = [
-            (chunk_id, model_id, _unit(vector).tobytes())
+            (model_id, _unit(vector).tobytes(), chunk_id, document_id)
             for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
         ]
+        sql = (
+            "INSERT OR REPLACE INTO vector (chunk_id, model_id, data)"
+            " SELECT id, ?, ? FROM chunk WHERE id = ? AND document_id = ?"
+        )
         with self._writing():
-            self._db.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", rows)
+            self._db.executemany(sql, rows)
 
     def chunks(self, chunk_ids: Iterable[int]) -> dict[int, Chunk]:
         """The chunks themselves, by id."""

@@ -160,7 +160,8 @@ class Retriever:
                 return False
             batch = missing[at : at + _EMBEDDED_AT_ONCE]
             vectors = self._embedder.embed([text for _, text in batch])
-            self._index.add_vectors(model_id, [one for one, _ in batch], vectors)
+            ids = [one for one, _ in batch]
+            self._index.add_vectors(document.id, model_id, ids, vectors)
         if progress is not None and missing:
             progress(total, total)
         return True
