@@ -6,9 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from app.cli.tuning import as_json, as_text, keep
 from engine.bench.plan import CHAINS, Plan, contenders_of, trials_of
 from engine.bench.report import heading, report_as_json, table
 from engine.bench.runner import Runner
+from engine.bench.tune import READ_TOKENS, Tuner
 from engine.errors import UserError
 from engine.models.demo import resolve_model
 from engine.settings import EngineSettings, GenerationSettings, validated
@@ -59,6 +61,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("llama-class", "server"),
         help="Also llama-cpp-python's Llama class, or xllamacpp's llama-server. Can be repeated.",
     )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="Instead: try micro-batches and thread counts, and say which are best here.",
+    )
+    parser.add_argument(
+        "--save", action="store_true", help="With --tune: keep the best for this model."
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--log", action="store_true", help="Show the engine's log.")
     add_setting_options(parser, EngineSettings, leave_out=frozenset({"model_path"}))
@@ -67,6 +77,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure; 0 when every figure was taken."""
+    if options.tune:
+        return _tune(options)
     generation = settings_from(options, GenerationSettings())
     plan = Plan(
         trials_of(
@@ -100,6 +112,26 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(f"{heading(loaded)}\n\n{table(outcome.runs)}")
     return 1 if outcome.problems else 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    repetitions = max(1, numbers(options.repetitions, "5")[0])
+    path = str(resolve_model(options.model).resolve())
+    begun_with = EngineSettings(model_path=path, n_ctx=READ_TOKENS + 256)
+    settings = settings_from(options, begun_with)
+    progress = _Progress()
+    log = (lambda line: print(line, file=sys.stderr)) if options.log else _ignore
+    with BlockingWorker(on_log=log) as worker:
+        tuning = Tuner(worker, repetitions=repetitions, progress=progress.say).run(settings)
+    progress.say("")
+    saved = bool(options.save and tuning.change)
+    if saved:
+        keep(tuning)
+    if options.json:
+        print(json.dumps(as_json(tuning, saved=saved), ensure_ascii=False))
+    else:
+        print(as_text(tuning, saved=saved))
+    return 0
 
 
 def numbers(text: str, example: str) -> list[int]:

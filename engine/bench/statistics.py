@@ -50,12 +50,13 @@ def run_of(trial: Trial, contender: Contender, seconds: Sequence[float]) -> Run:
         label=contender.label,
         chain=contender.chain,
         tokens_per_second=round(statistics.median(samples), 3),
-        spread=round(_half_quartile_distance(samples), 3),
+        spread=round(half_quartile_distance(samples), 3),
         samples=tuple(round(sample, 3) for sample in samples),
     )
 
 
-def _half_quartile_distance(samples: Sequence[float]) -> float:
+def half_quartile_distance(samples: Sequence[float]) -> float:
+    """The spread of samples; 0 for a single one."""
     if len(samples) < 2:
         return 0.0
     low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
