@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_the_best_values_are_told_and_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     rows = report["tried"]
-    by_setting = {row["setting"]: [] for row in rows}
+    by_setting: dict[str, list[dict[str, Any]]] = {row["setting"]: [] for row in rows}
     for row in rows:
         by_setting[row["setting"]].append(row)
     assert list(by_setting) == ["n_ubatch", "n_threads_batch", "n_threads"]
