@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MOST_CONTEXT_TICKS: Final = 8
 _MOST_SIZE_TICKS: Final = 6
 _GIB: Final = 1024**3
+# How near a curve the pointer must be to ask about it.
+_HOVER_PX: Final = 12.0
 
 pg.setConfigOptions(antialias=True)
 
@@ -189,6 +191,20 @@ class ContextChart(pg.PlotWidget):  # type: ignore[misc]
         if self.sceneBoundingRect().contains(where):
             at = self.getPlotItem().getViewBox().mapSceneToView(where).x()
             self.set_cursor(round(at / 256) * 256)
+            self.setToolTip(self._reason_at(where))
+
+    def _reason_at(self, where: QPointF) -> str:
+        """The curve under the pointer, and why it costs that much; empty beside all of them."""
+        view = self.getPlotItem().getViewBox()
+        best, words = _HOVER_PX, ""
+        for curve in self._curves:
+            size = bytes_at(curve, self._tokens)
+            if size is None:
+                continue
+            away = abs(view.mapViewToScene(QPointF(self._tokens, size / _GIB)).y() - where.y())
+            if away < best:
+                best, words = away, f"{curve.model} · {curve.kv_type}\n{curve.reason}"
+        return words
 
 
 def _plain(widget: pg.PlotWidget) -> None:

@@ -35,6 +35,9 @@ class Tokens:
     accent: str
     accent_soft: str
     on_accent: str
+    violet: str
+    rose: str
+    slate: str
     weights: str
     kv: str
     compute: str

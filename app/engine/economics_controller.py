@@ -14,6 +14,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from engine.errors import UserError
+from engine.models.ggml_types import TENSOR_TYPES
 from engine.planning.client import PlannerClient
 from engine.planning.economics import imagined_devices
 from engine.planning.facts import Scene
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from app.hop import MainThread
     from app.models import ModelsController
     from app.notices import Notices
-    from engine.planning.economics_data import Economics
+    from engine.planning.economics_data import Curve, Economics
     from engine.planning.protocol import Answers
     from engine.settings import EngineSettings
     from widgets.main_window import MainWindow
@@ -178,13 +179,23 @@ class EconomicsController(QObject):
                 model=f"{name} · {found.architecture}",
                 kv_type=curve.kv_type,
                 points=tuple(zip(curve.n_ctx, curve.total_bytes, strict=True)),
-                kv_bytes_per_token=curve.kv_bytes_per_token or None,
+                kv_bytes_per_token=None if curve.refused else curve.kv_bytes_per_token,
                 longest_tokens=curve.max_n_ctx or None,
-                reason=message_for(curve.refused, {}) if curve.refused else reason,
+                reason=self._why(curve, reason, is_first=at == 0),
             )
-            for curve in found.curves
+            for at, curve in enumerate(found.curves)
             if f"{path}|{curve.kv_type}" not in self._hidden
         ]
+
+    def _why(self, curve: Curve, reason: str, *, is_first: bool) -> str:
+        """Why a curve costs what it does; a model's further ones differ by their values alone."""
+        if curve.refused:
+            return message_for(curve.refused, {})
+        if is_first or not curve.kv_bytes_per_token:
+            return reason
+        stored = next(one for one in TENSOR_TYPES.values() if one.name == curve.kv_type)
+        bits = 8 * stored.block_bytes / stored.block_values
+        return self.tr("Same cache, {bits:g} bits a value.").format(bits=bits)
 
     def _card_views(self) -> tuple[CardsView, ...]:
         own = CardsView(id=_OWN, label=self.tr("This machine"))

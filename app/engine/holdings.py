@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from app.engine import plan_views
 from engine.planning.facts import Scene, card_of
 from engine.settings import Cost, cost_of
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from app.engine.card_readings import CardReadings
     from engine.planning.plan import Plan
     from engine.settings import EngineSettings
-    from engine.worker.protocol import Loaded
+    from engine.worker.protocol import ContextInfo, Loaded
 
 
 class Holdings:
@@ -73,7 +72,7 @@ class Holdings:
         """What llama.cpp accounts for, by device id."""
         if self.loaded is None:
             return {}
-        account = plan_views.released(self.loaded.context)
+        account = accounted(self.loaded.context)
         if self.plan is not None and self.plan.settings == self.loaded.settings:
             # llama.cpp's account of a tensor split is one row for all devices.
             account |= {device.id: device.account_bytes for device in self.plan.devices}
@@ -97,6 +96,17 @@ class Holdings:
             grown = now[card] - before[card] if card in now and card in before else 0
             released[device_id] = max(0, held.get(device_id, 0) + grown)
         return released
+
+
+def accounted(context: ContextInfo) -> dict[str, int]:
+    """Bytes by device id that a loaded model holds, by llama.cpp's account."""
+    held = dict(context.projector_bytes)
+    for row in context.memory:
+        # A mapped file's pages count as free RAM already.
+        weights_bytes = 0 if row.name.endswith("_Mapped") else row.weights_bytes
+        size = weights_bytes + row.kv_bytes + row.compute_bytes
+        held[row.id] = held.get(row.id, 0) + size
+    return held
 
 
 def _together(*parts: Mapping[str, int]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from widgets.engine_pane.viewdata import (
     SettingHints,
     Tone,
 )
+from widgets.figures import gib
 from widgets.settings.share_slider import reduced
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _summary(plan: Plan, learned: str) -> tuple[str, Tone]:
         return learned, "plain"
     places = plan.devices or (plan.host,)
     needed = sum(place.needed_bytes for place in places)
-    return _tr("needs {gib:.1f} GiB").format(gib=needed / _GIB), "plain"
+    return _tr("needs {size}").format(size=gib(needed)), "plain"
 
 
 def _shares(plan: Plan) -> tuple[int, ...]:
@@ -177,17 +178,6 @@ def truth_words(truth: Truth) -> tuple[str, str]:
     ]
     words = _tr("predicted {predicted:.1f}, got {got:.1f} GiB")
     return words.format(predicted=predicted, got=got), "\n".join(lines)
-
-
-def released(context: ContextInfo) -> dict[str, int]:
-    """Bytes by device id that a loaded model would give back."""
-    held = dict(context.projector_bytes)
-    for row in context.memory:
-        # A mapped file's pages count as free RAM already.
-        weights_bytes = 0 if row.name.endswith("_Mapped") else row.weights_bytes
-        size = weights_bytes + row.kv_bytes + row.compute_bytes
-        held[row.id] = held.get(row.id, 0) + size
-    return held
 
 
 def rule_views(messages: tuple[PlanMessage, ...]) -> tuple[RuleView, ...]:

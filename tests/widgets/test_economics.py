@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 
@@ -70,6 +70,32 @@ def test_the_cursor_starts_at_the_context_in_use_and_speaks(page: EconomicsPage)
     assert page.chart.tokens() == 67_584
 
 
+def test_the_pointer_at_a_curve_asks_for_its_reason(page: EconomicsPage) -> None:
+    chart, curve = page.chart, states.ECONOMICS.curves[0]
+    QApplication.processEvents()
+    size = bytes_at(curve, 65_536)
+    assert size is not None
+    view = chart.getPlotItem().getViewBox()
+    at = view.mapViewToScene(QPointF(65_536, size / 1024**3))
+    chart.scene().sigMouseMoved.emit(at)
+    assert chart.toolTip() == f"{curve.model} · {curve.kv_type}\n{curve.reason}"
+    chart.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(65_536, 0.1)))
+    assert chart.toolTip() == ""
+
+
+def test_many_models_are_put_into_words_by_their_first_type(page: EconomicsPage) -> None:
+    more = tuple(
+        replace(CURVE, id=f"{n} {kv}", model_id=str(n), model=f"M{n} · GQA", kv_type=kv)
+        for n in range(8)
+        for kv in ("f16", "q8_0")
+    )
+    page.set_view(EconomicsView(curves=more))
+    page.chart.set_cursor(1024)
+    assert page.sentence().count("(f16)") == 8
+    assert "q8_0" not in page.sentence()
+    assert len({colour for colour, _dashed in looks(more).values()}) == 8
+
+
 def test_enter_chooses_the_context_under_the_cursor(page: EconomicsPage, qtbot: QtBot) -> None:
     with qtbot.waitSignal(page.context_chosen) as chosen:
         QTest.keyClick(page.chart, Qt.Key.Key_Return)
@@ -112,7 +138,7 @@ def test_the_chart_draws_again_in_the_other_theme(page: EconomicsPage, qapp: QAp
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(None, "–"), (512, "512 B"), (131_072, "128 KiB")],  # noqa: RUF001
+    [(None, "–"), (0.0, "0 B"), (512, "512 B"), (1496, "1.5 KiB"), (131_072, "128 KiB")],  # noqa: RUF001
 )
 def test_bytes_per_token(size: float | None, words: str) -> None:
     assert per_token(size) == words

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from widgets.plots import ContextChart
 
+# With more than these, only the first KV type of each is put into words.
+_FEW_MODELS = 4
+
 
 class EconomicsPage(QFrame):
     """Compares models and KV types. Main thread.
@@ -106,7 +109,10 @@ class EconomicsPage(QFrame):
 
     def _on_moved(self, tokens: int) -> None:
         by_model: dict[str, list[str]] = {}
+        compares_many = len({curve.model_id for curve in self._view.curves}) > _FEW_MODELS
         for curve in self._view.curves:
+            if compares_many and curve.model.split(" · ")[0] in by_model:
+                continue
             size = bytes_at(curve, tokens)
             if size is not None:
                 name = curve.model.split(" · ")[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QLabel
 
-_WIDTHS: Final = (18, 210, 92, 110)
+_WIDTHS: Final = (18, 150, 84, 104)
 
 
 def per_token(value_bytes: float | None) -> str:
@@ -26,6 +26,8 @@ def per_token(value_bytes: float | None) -> str:
         return UNKNOWN
     if value_bytes < 1024:
         return f"{value_bytes:.0f} B"
+    if value_bytes < 10 * 1024:
+        return f"{value_bytes / 1024:.1f} KiB"
     return f"{value_bytes / 1024:,.0f} KiB"
 
 
@@ -69,7 +71,7 @@ class CurveTable(QWidget):
         for at, width in enumerate(_WIDTHS):
             self._grid.setColumnMinimumWidth(at, width)
         self._grid.setColumnStretch(1, 2)
-        self._grid.setColumnStretch(4, 3)
+        self._grid.setColumnStretch(4, 5)
         self.setLayout(self._grid)
         self._shown: tuple[tuple[CurveView, ...], str] = ((), "")
 

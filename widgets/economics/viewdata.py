@@ -82,7 +82,7 @@ def bytes_at(curve: CurveView, tokens: int) -> float | None:
     return None
 
 
-COLOURS = ("weights", "kv", "compute", "ok", "warn", "bad", "accent")
+COLOURS = ("weights", "kv", "compute", "violet", "ok", "rose", "bad", "slate")
 
 
 def looks(curves: tuple[CurveView, ...]) -> dict[str, tuple[str, bool]]:
