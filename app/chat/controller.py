@@ -130,6 +130,10 @@ class ChatController(QObject):
         """The chat a reply is being written in."""
         return self._replying.chat_id
 
+    def is_of_reply(self, event: object) -> bool:
+        """Whether an event is of the reply itself, and not of what is done before it."""
+        return self._replying.is_of_reply(event)
+
     @property
     def queued(self) -> tuple[str, ...]:
         """Prompts of the open chat that wait for their turn."""

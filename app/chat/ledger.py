@@ -92,7 +92,7 @@ class LedgerController(QObject):
             self.measured.emit(measured)
 
     def _on_reply_event(self, event: object) -> None:
-        if not self._is_replying_here():
+        if not self._is_replying_here() or not self._chat.is_of_reply(event):
             return
         if isinstance(event, Delta) and self.latest is not None:
             self._view.set_ledger(growing_view(self.latest, event))

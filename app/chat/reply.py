@@ -53,9 +53,13 @@ class ActiveReply:
             self._thinking_since = self._thinking_since or time.monotonic()
             self._stream.append(thinking=delta.text)
         else:
-            self._end_thinking()
-            self._text.append(delta.text)
-            self._stream.append(delta.text)
+            self.add_text(delta.text)
+
+    def add_text(self, text: str) -> None:
+        """Take more of the answer, also what the model did not write."""
+        self._end_thinking()
+        self._text.append(text)
+        self._stream.append(text)
 
     def note(self, *records: Record) -> None:
         """Add what was left out or done differently; the store keeps it apart."""

@@ -79,6 +79,10 @@ class Replying(QObject):
         """The chat a reply is being written in."""
         return self._reply.chat_id if self._reply else None
 
+    def is_of_reply(self, event: object) -> bool:
+        """Whether an event is of the reply itself, and not of what is done before it."""
+        return self._reply is not None and self._reply.request_id == getattr(event, "request_id", 0)
+
     @property
     def is_here(self) -> bool:
         """Whether that is the open chat."""
@@ -167,6 +171,13 @@ class Replying(QObject):
         self._screen.show_branch(branch)
         self._make_room(reply, branch, reply.begun.text)
 
+    def _add_what_was_not_read(self, reply: ActiveReply, finished: Finished) -> None:
+        """Name parts that failed in the answer itself."""
+        branch = self._branches.get(reply.chat_id)
+        missing = self._requests.not_read(branch, reply.begun) if branch else ""
+        if missing and finished.stop_reason not in ("cancelled", "failed"):
+            reply.add_text(f"\n\n{missing}")
+
     def _on_reading_ended(self, problem: Problem, state: MessageState) -> None:
         if self._reply is not None:
             self._end(self._reply, self._reply.fail(problem, state=state))
@@ -188,6 +199,7 @@ class Replying(QObject):
                 reply.add(event)
                 self._screen.show_delta(reply.begun, event)
             case Finished():
+                self._add_what_was_not_read(reply, event)
                 if event.stop_reason == "context_full":
                     self._note(reply, full_record(event.n_ctx))
                 self._store.chats.set_token_count(reply.chat_id, event.context_used)

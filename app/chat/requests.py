@@ -8,7 +8,7 @@ import msgspec
 
 from app.chat.overflow import counting
 from app.chat.prompting import prompt_documents, prompt_for, prompt_instruction
-from app.documents.in_parts import is_read, parts_given
+from app.documents.in_parts import is_read, not_read, parts_given
 from app.documents.passages import given_by, passages_record, passages_text
 from app.reading.request import ReadingRequest
 
@@ -110,6 +110,13 @@ class Requests:
             without=self.for_reply(branch, message),
             generation=self._counting(branch.chat.id),
         )
+
+    def not_read(self, branch: Branch, message: Message) -> str:
+        """What the answer has to say about parts that failed; empty when all were read."""
+        question = _question_of([m for m in branch.messages if m.id != message.id])
+        notes = parts_given(question.records) if question else None
+        is_sent = notes is not None and is_read(self._shelf.parts(branch.chat.id), notes)
+        return not_read(notes.parts) if notes and is_sent else ""
 
     def note(self, branch: Branch, message: Message, record: Record) -> Future[None]:
         """Keep a record with the question that a message answers."""

@@ -84,6 +84,10 @@ def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk) -> None:
 
     desk.press("recordAction")
     desk.until(lambda: desk.find_all(PartsList, "partsList"), "the list of parts")
+    desk.press("part_2")
+    viewing = desk.desktop.viewing
+    desk.until(lambda: viewing.viewer is not None, "the page")
+    viewing.close_viewer()
     assert len(desk.find(PartsList, "partsList").findChildren(QPushButton)) == 4
     chat_id = desk.chat.chat_id
     desk.open_chat(None)
@@ -146,6 +150,27 @@ def test_a_worker_that_dies_of_a_part_is_started_again(desk: Desk, plan: Path) -
     assert len(desk.deaths) == 1
     attempts = [part.attempts for part in given(desk.stored()).parts]
     assert sorted(attempts) == [1, 1, 1, 2]
+
+
+def test_a_part_that_kills_every_worker_is_named_in_record_and_answer(
+    desk: Desk, plan: Path
+) -> None:
+    asked(desk)
+    desk.press("cardAction_parts_read")
+    desk.until(lambda: "Part 2 of 4" in progress(desk), "part 2")
+    for death in (1, 2):
+        plan.write_text("kill decode")
+        desk.until(lambda n=death: len(desk.deaths) == n, "a death")
+    answered(desk)
+    question, reply = desk.stored()
+    (failed,) = [part for part in given((question,)).parts if part.problem is not None]
+    assert failed.attempts == 2
+    assert f"Not read: {failed.name} {failed.place}." in question.records[-1].sentence
+    assert reply.text.startswith(NOTE)
+    assert f"- {failed.name}, {failed.place}: The engine was killed" in reply.text
+    assert [part.state for part in desk.messages()[0].records[-1].parts].count("failed") == 1
+    # The others stay on the disk, for another try.
+    assert len(list(desk.desktop.reading._kept._folder.iterdir())) == 3
 
 
 def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:

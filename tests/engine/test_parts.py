@@ -112,6 +112,17 @@ def test_parts_end_with_pages_and_with_documents() -> None:
     assert "[tale p. 4]\npage 4" in parts[1].text
 
 
+def test_lines_are_told_from_the_first_to_the_last() -> None:
+    pages = tuple(
+        Page(number=number, label=f"{number}1-{number + 1}0", mark="lines", text="rain " * 50)
+        for number in range(1, 6)
+    )
+    parts = cut(
+        (Source("id", "log", "log.txt", pages),), 220, lambda them: [words(text) for text in them]
+    )
+    assert [part.place for part in parts] == ["lines 11\u201350", "lines 51-60"]
+
+
 # ---- merging
 
 

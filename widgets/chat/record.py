@@ -186,6 +186,7 @@ class Card(QFrame):
             self._detail = detail_box(self.card.detail, "cardDetail")
             self._detail.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             self._column.addWidget(self._detail)
+            self._detail.show()
         else:
             self._detail.setVisible(self._detail.isHidden())
         shown = not self._detail.isHidden()

@@ -83,6 +83,7 @@ class RecordRow(QWidget):
         if self._detail is None:
             self._detail = self._unfolded()
             self._column.addWidget(self._detail)
+            self._detail.show()
         else:
             self._detail.setVisible(self._detail.isHidden())
         shown = not self._detail.isHidden()

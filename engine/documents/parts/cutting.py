@@ -6,6 +6,7 @@ keeps the page's marker, so that notes can cite it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Count = Callable[[Sequence[str]], Sequence[int]]
 
 _BATCH = 256
+_RANGE = re.compile(r"(\d+)-(\d+)")
 _SMALLEST_CHARS = 16
 
 
@@ -167,6 +169,10 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
 def _place(first: Page, last: Page) -> str:
     if first.number == last.number:
         return first.anchor
-    if first.mark == last.mark and "-" not in first.label + last.label:
-        return f"{first.mark} {first.label}\u2013{last.label}"
-    return f"{first.anchor} \u2013 {last.anchor}"
+    if first.mark != last.mark:
+        return f"{first.anchor} \u2013 {last.anchor}"
+    # A page of lines or rows is called by its own range: the first and the last of them are told.
+    begin, end = (_RANGE.fullmatch(page.label) for page in (first, last))
+    if begin is not None and end is not None:
+        return f"{first.mark} {begin[1]}\u2013{end[2]}"
+    return f"{first.mark} {first.label}\u2013{last.label}"
