@@ -26,13 +26,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "",
     ),
     "parts.read": (
-        "{name}: read in {count} parts ({tokens:,} tokens), {with_notes} with something about the "
-        "question.",
+        "{name}: parts read: {count} ({tokens:,} tokens); with something about the question: "
+        "{with_notes}.",
         "",
     ),
     "parts.read_some_failed": (
-        "{name}: read in {count} parts ({tokens:,} tokens), {with_notes} with something about the "
-        "question. Not read: {missing}.",
+        "{name}: parts: {count} ({tokens:,} tokens); with something about the question: "
+        "{with_notes}; not read: {missing}.",
         "",
     ),
 }
