@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from widgets.parts import Tone
 
 _MOST_PX: Final = 320
+_ROOM_PX: Final = 4
 _MARKS: Final[dict[PartState, tuple[str, Tone]]] = {
     "found": ("●", "accent"),
     "nothing": ("○", "faint"),
@@ -54,7 +55,8 @@ class PartsList(QScrollArea):
 
     def height_for(self, width: int) -> int:
         """How high it wants to be at a width."""
-        return min(_MOST_PX, max(24, self._inside.heightForWidth(width)))
+        inner = width - self.verticalScrollBar().sizeHint().width()
+        return min(_MOST_PX, max(24, self._inside.heightForWidth(inner)) + _ROOM_PX)
 
     def _part(self, view: PartView) -> QVBoxLayout:
         column = parts.column(2)
