@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
+from app.documents.view_words import unread_of
 from engine.settings import GenerationSettings, info_for
 from widgets.chat.viewdata import ChoiceView
 
@@ -102,11 +103,15 @@ class LedgerChoices(QObject):
                 return ()
 
     def note(self, segment: Segment) -> str:
-        """Why a document is sent the way it is; empty when the user decided that."""
+        """Why a document is sent the way it is, and what was not read of it."""
         held = self._held(segment.document_id) if segment.document_id else None
-        if held is None or held.mode != "automatic":
+        if held is None:
             return ""
-        return _tr("Automatic: it fits with room for a reply, so it is sent whole.")
+        unread = unread_of(held.document.notes) if held.document else ""
+        if held.mode != "automatic":
+            return unread
+        why = _tr("Automatic: it fits with room for a reply, so it is sent whole.")
+        return "\n".join(filter(None, (why, unread)))
 
     def _policies(self) -> tuple[ChoiceView, ...]:
         return policy_choices(self._chat.generation().overflow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -116,9 +116,15 @@ class LibraryController(QObject):
         store, uses = self._store.documents, self._store.documents.uses()
         totals = store.token_totals(self._counting.vocabulary)
         held = {each.key for each in self._shelf.held(self._chat.chat_id)}
+        # The newest first: of a file that was read again the first one here is the one to use.
         infos = store.all()
+        newest = {info.path: info.id for info in reversed(infos) if info.path}
         items = [
-            self._item(info, uses.get(info.id, ()), totals.get(info.id), info.id in held)
+            replace(
+                self._item(info, uses.get(info.id, ()), totals.get(info.id)),
+                is_in_chat=info.id in held,
+                is_older=newest.get(info.path, info.id) != info.id,
+            )
             for info in infos
         ]
         reading = [
@@ -140,7 +146,6 @@ class LibraryController(QObject):
         info: DocumentInfo,
         uses: tuple[DocumentUse, ...],
         tokens: int | None,
-        is_in_chat: bool,
     ) -> LibraryItemView:
         thumbnail: QImage | None = self._thumbnails.of(info)
         return LibraryItemView(
@@ -156,7 +161,6 @@ class LibraryController(QObject):
             chats=tuple(use.title or self.tr("New chat") for use in uses),
             unread=view_words.unread_of(info.notes),
             detail="\n".join((info.path, *(note.message for note in info.notes))),
-            is_in_chat=is_in_chat,
             thumbnail=thumbnail,
         )
 

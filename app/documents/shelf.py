@@ -100,7 +100,7 @@ class Shelf(QObject):
         held = self.find(chat_id, key)
         if held is not None and held.path:
             self._of(chat_id).remove(held)
-            again = Held(key=held.path, name=held.name, path=held.path, state="reading")
+            again = Held(held.path, held.name, held.path, "reading", replaces=held.replaces)
             self._read(chat_id, again, password)
 
     def remove(self, chat_id: int, key: str) -> None:
@@ -331,22 +331,29 @@ class Shelf(QObject):
             self._of(chat_id).remove(held)
             twin.file = "same"
         else:
-            self._take_place(chat_id, held, document)
+            document = self._take_place(chat_id, held, document)
             held.key, held.name, held.document = document.id, document.name, document
             held.state, held.page_count = "ready", len(document.pages)
         self._tell(chat_id)
 
-    def _take_place(self, chat_id: int, held: Held, document: Document) -> None:
-        """Put a document that was read behind the others, or in the place of its older self."""
+    def _take_place(self, chat_id: int, held: Held, document: Document) -> Document:
+        """Put a document that was read behind the others, or in the place of its older self.
+
+        That had a name of its own, perhaps: the document is returned as it is called now.
+        """
         replaced = self.find(chat_id, held.replaces)
         if replaced is None:
             self._store.documents.attach(chat_id, document.id, mode=held.mode)
-            return
+            return document
         held.mode, held.is_reread = replaced.mode, True
+        if replaced.name != Path(replaced.path).name:
+            document = msgspec.structs.replace(document, name=replaced.name)
+            self._store.documents.rename(document.id, replaced.name)
         held.selection = _still_valid(document, replaced.selection)
         self._of(chat_id).remove(replaced)
         self._store.documents.replace(chat_id, replaced.key, document.id)
         self._store.documents.attach(chat_id, document.id, mode=held.mode, selection=held.selection)
+        return document
 
     def _fail(self, chat_id: int, held: Held, problem: Problem) -> None:
         held.job = None

@@ -71,6 +71,15 @@ def facts(document: Document) -> str:
     return "\n".join((first, document.path, *(note.message for note in document.notes)))
 
 
+def place(page: Page) -> str:
+    """What the file itself calls a page, where that is more than its number; empty else."""
+    if page.label == str(page.number):
+        return ""
+    if page.mark == "p.":
+        return _tr("label “{label}”").format(label=page.label)
+    return page.anchor
+
+
 def unread(page: Page) -> str:
     """What was not read of a page; empty for nothing."""
     if not page.images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QObject
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from app.hop import MainThread
     from app.notices import Notices
     from app.store.chat_store import ChatStore
+    from app.window.dialogs import Dialogs
     from engine.documents.drawing.drawer import PageDrawer
     from engine.documents.model import Document, Page
     from engine.documents.reader import DocumentReader
@@ -36,11 +38,7 @@ class _Opened(NamedTuple):
 
 
 class DocumentViewing(QObject):
-    """Owns the viewer while it is open. Main thread; `close` it at the end.
-
-    Args:
-        ask_password: Asks for the password of a named document and hands it on.
-    """
+    """Owns the viewer while it is open. Main thread; `close` it at the end."""
 
     def __init__(
         self,
@@ -51,7 +49,7 @@ class DocumentViewing(QObject):
         counting: TokenCounting,
         notices: Notices,
         hop: MainThread,
-        ask_password: Callable[[str, Callable[[str], None]], None],
+        dialogs: Dialogs,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -60,7 +58,7 @@ class DocumentViewing(QObject):
         self._counting = counting
         self._notices = notices
         self._hop = hop
-        self._ask_password = ask_password
+        self._dialogs = dialogs
         self._drawings = Drawings(drawer, hop, self)
         self._drawings.drawn.connect(self._on_drawn)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="viewing")
@@ -170,7 +168,7 @@ class DocumentViewing(QObject):
             PageView(
                 number=page.number,
                 count=len(document.pages),
-                label=page.label,
+                label=view_words.place(page),
                 text=page.text,
                 spans=spans,
                 current=current,
@@ -281,11 +279,14 @@ class DocumentViewing(QObject):
             return
         document = opened.document
         if action == "password":
-            self._ask_password(document.name, lambda entered: self._unlock(document, entered))
+            self._ask_password(document, lambda entered: self._unlock(document, entered))
         elif action == "read_again":
             self._read_again(document)
         elif action == "look_again":
             self._load(document.id, self._number, self._citation)
+
+    def _ask_password(self, document: Document, then: Callable[[str], None]) -> None:
+        self._dialogs.ask_password(document.name, then, over=self._viewer)
 
     def _unlock(self, document: Document, password: str) -> None:
         self._drawings.passwords[document.path] = password
@@ -302,6 +303,9 @@ class DocumentViewing(QObject):
             # On the job's thread: storing compresses the text.
             try:
                 self._store.documents.put(read).wait()
+                if document.name != Path(document.path).name:
+                    # The user's own name for it.
+                    self._store.documents.rename(read.id, document.name).result()
             except UserError as error:
                 problem = error.problem
                 self._hop.post(lambda: self._on_not_read(document, problem))
@@ -324,6 +328,6 @@ class DocumentViewing(QObject):
         self._is_reading = False
         self._show(self._number)
         if problem.code in ("documents.encrypted", "documents.wrong_password"):
-            self._ask_password(document.name, lambda entered: self._read_again(document, entered))
+            self._ask_password(document, lambda entered: self._read_again(document, entered))
         else:
             self._notices.problem(problem)

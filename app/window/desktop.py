@@ -292,7 +292,7 @@ class Desktop(QObject):
             counting=self.counting,
             notices=self.notices,
             hop=self.hop,
-            ask_password=self.dialogs.ask_password,
+            dialogs=self.dialogs,
             parent=self,
         )
         self.window.closing.connect(self.viewing.close_viewer)

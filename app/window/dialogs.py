@@ -15,6 +15,8 @@ from widgets.dialogs.name import NameDialog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PySide6.QtWidgets import QWidget
+
     from app.crash import CrashReport
     from app.notices import Notices
     from widgets.main_window import MainWindow
@@ -34,10 +36,12 @@ class Dialogs(QObject):
         if paths:
             then(paths)
 
-    def ask_password(self, name: str, then: Callable[[str], None]) -> None:
+    def ask_password(
+        self, name: str, then: Callable[[str], None], over: QWidget | None = None
+    ) -> None:
         """Ask for the password of a document. It is handed on and kept nowhere."""
         asked = NameDialog(
-            self._window,
+            over or self._window,
             self.tr("Password"),
             self.tr("Open"),
             text=self.tr("{name} is encrypted. Enter its password to read it.").format(name=name),

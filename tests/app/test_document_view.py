@@ -144,12 +144,12 @@ def test_an_encrypted_file_shows_its_text_and_asks_for_the_password(
     desk.until(lambda: "encrypted" in notice(desk, viewer), "the notice")
     assert "treasure" in desk.find(QPlainTextEdit, "pageText", viewer).toPlainText()
     desk.press("pageNoticeAct", viewer)
-    QTest.keyClicks(desk.find(QLineEdit, "name_line"), "ebb")
-    desk.press("name_accept")
+    QTest.keyClicks(desk.find(QLineEdit, "name_line", viewer), "ebb")
+    desk.press("name_accept", viewer)
     desk.until(lambda: "does not open" in notice(desk, viewer), "the refusal")
     desk.press("pageNoticeAct", viewer)
-    QTest.keyClicks(desk.find(QLineEdit, "name_line"), "tide")
-    desk.press("name_accept")
+    QTest.keyClicks(desk.find(QLineEdit, "name_line", viewer), "tide")
+    desk.press("name_accept", viewer)
     desk.until(lambda: not viewer.picture.sheet.pixmap().isNull(), "the picture")
     assert notice(desk, viewer) == ""
 

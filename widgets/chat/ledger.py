@@ -88,16 +88,16 @@ class Ledger(QWidget):
             text = self.tr("{tokens} tokens kept free for the reply")
             return text.format(tokens=tokens)
         to_read = segment.tokens - segment.cached
+        text = self.tr("{name}: {tokens} tokens, {cached} in the KV cache, {read} to be read")
         if not to_read:
             text = self.tr("{name}: {tokens} tokens, all in the KV cache")
-            return text.format(name=name, tokens=tokens)
-        text = self.tr("{name}: {tokens} tokens, {cached} in the KV cache, {read} to be read")
-        return text.format(
+        text = text.format(
             name=name,
             tokens=tokens,
             cached=figures.whole(segment.cached),
             read=figures.whole(to_read),
         )
+        return f"{text}\n{segment.note}" if segment.note else text
 
     def reading_text(self) -> str:
         """How much is to be read and how fast that goes here; empty while unknown."""

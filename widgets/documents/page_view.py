@@ -111,8 +111,8 @@ class PageViewer(QDialog):
 
     def _place_words(self, page: PageView) -> str:
         words = [self.tr("of {count:,}").format(count=page.count)]
-        if page.label and page.label != str(page.number):
-            words.append(self.tr("label “{label}”").format(label=page.label))
+        if page.label:
+            words.append(page.label)
         if page.tokens is not None:
             words.append(self.tr("{tokens} tokens").format(tokens=whole(page.tokens)))
         return " · ".join(words)

@@ -57,7 +57,7 @@ class PageView:
     Attributes:
         number: Position of the page, from 1.
         count: How many pages the document has.
-        label: What the file itself calls the page.
+        label: What the file itself calls the page; empty where that is its number.
         text: What was read of it.
         spans: Stretches of the text that are highlighted.
         current: Which of them is looked at; -1 for none.

@@ -44,6 +44,8 @@ def about(item: LibraryItemView) -> str:
     if item.added_at is not None:
         added = item.added_at
         parts.append(_tr("added {date}").format(date=f"{added.day} {added:%b %Y}"))
+    if item.is_older:
+        parts.append(_tr("older version"))
     return " · ".join(part for part in parts if part)
 
 

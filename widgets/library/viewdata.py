@@ -28,6 +28,7 @@ class LibraryItemView:
         chats: Titles of the chats that it serves.
         unread: What was not read of it, in a few words; empty for nothing.
         detail: Everything else there is to say, line by line.
+        is_older: The same file was read again later.
         is_in_chat: Whether the open chat has it.
         is_reading: It is being read for the first time.
         fraction: 0 to 1 while being read; None while that is unknown.
@@ -46,6 +47,7 @@ class LibraryItemView:
     chats: tuple[str, ...] = ()
     unread: str = ""
     detail: str = ""
+    is_older: bool = False
     is_in_chat: bool = False
     is_reading: bool = False
     fraction: float | None = None
