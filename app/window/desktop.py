@@ -226,8 +226,7 @@ class Desktop(QObject):
                 self._compose_economics,
                 ("app.engine.economics_controller", "widgets.economics.page"),
             ),
-            Step(self._compose_viewing, ("app.documents.viewing",)),
-            Step(self._compose_library, ("app.documents.library", "widgets.library.page")),
+            Step(self._compose_documents, ("app.documents.places", "widgets.library.page")),
             Step(self._tell_build, ("app.engine.build_words",)),
             Step(self.chat_view.typesetter.warm_up),
         )
@@ -278,44 +277,22 @@ class Desktop(QObject):
             parent=self,
         )
 
-    def _compose_viewing(self) -> None:
-        from app.documents.counting import TokenCounting
-        from app.documents.viewing import DocumentViewing
-        from engine.documents.drawing.drawer import PageDrawer
+    def _compose_documents(self) -> None:
+        from app.documents.places import DocumentPlaces
 
-        self.drawer = PageDrawer()
-        self.counting = TokenCounting(self.engine, self.store, self.hop, self)
-        self.viewing = DocumentViewing(
-            store=self.store,
-            reader=self.reader,
-            drawer=self.drawer,
-            counting=self.counting,
-            notices=self.notices,
-            hop=self.hop,
-            dialogs=self.dialogs,
-            parent=self,
-        )
-        self.window.closing.connect(self.viewing.close_viewer)
-
-    def _compose_library(self) -> None:
-        from app.documents.library import LibraryController
-        from app.documents.thumbnails import Thumbnails
-
-        self.thumbnails = Thumbnails(self.drawer, self.hop, self)
-        self.library = LibraryController(
+        self.places = DocumentPlaces(
             window=self.window,
             store=self.store,
+            engine=self.engine,
             chat=self.chat,
             shelf=self.shelf,
             reader=self.reader,
-            counting=self.counting,
-            thumbnails=self.thumbnails,
-            viewing=self.viewing,
+            dialogs=self.dialogs,
             notices=self.notices,
             hop=self.hop,
-            dialogs=self.dialogs,
             parent=self,
         )
+        self.viewing, self.library = self.places.viewing, self.places.library
         self.library.changed.connect(self.sidebar.refresh_documents)
         self.library.deleted.connect(self.embedding.forget)
         self.library.deleted.connect(self.search.forget)
@@ -385,10 +362,7 @@ class Desktop(QObject):
         self.search.close()
         self.modes.close()
         self.files.close()
-        self.drawer.close()
-        self.viewing.close()
-        self.thumbnails.close()
-        self.counting.close()
+        self.places.close()
         self.chat.close()
         self.shelf.close()
         self.instruments.stop()

@@ -19,7 +19,7 @@ from widgets import theme
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from PySide6.QtWidgets import QApplication
+    from PySide6.QtWidgets import QApplication, QWidget
 
     from app.window.desktop import Desktop
     from engine.worker.protocol import Segment
@@ -101,6 +101,7 @@ class Gallery(QObject):
         desktop.sidebar.refresh_chats()
         yield from self._shots("answer")
         yield from self._document()
+        yield from self._library()
         yield from self._settings()
         yield from self._long_chat()
         yield from self._died()
@@ -119,6 +120,23 @@ class Gallery(QObject):
         yield from self._shots("writing")
         desktop.chat.stop()
         yield lambda: desktop.engine.session.state is State.READY
+
+    def _library(self) -> Iterator[Callable[[], bool]]:
+        desktop = self._desktop
+        desktop.window.show_page("library")
+        shown = desktop.window.library
+        yield lambda: bool(shown.items()) and all(item.tokens for item in shown.items())
+        yield from self._shots("library")
+        sample = next(item for item in shown.items() if item.name == "sample.pdf")
+        desktop.viewing.open_document(sample.id, 2)
+        yield lambda: desktop.viewing.viewer is not None
+        viewer = desktop.viewing.viewer
+        if viewer is not None:
+            viewer.matches.search_for("sounding")
+            yield lambda: bool(viewer.picture.sheet.boxes())
+            yield from self._shots("document-view", viewer)
+        desktop.viewing.close_viewer()
+        desktop.window.show_page("chat")
 
     def _segments(self) -> tuple[Segment, ...]:
         latest = self._desktop.ledger.latest
@@ -146,14 +164,15 @@ class Gallery(QObject):
         yield lambda: desktop.engine.session.state is State.DIED
         yield from self._shots("engine-died")
 
-    def _shots(self, name: str) -> Iterator[Callable[[], bool]]:
+    def _shots(self, name: str, widget: QWidget | None = None) -> Iterator[Callable[[], bool]]:
+        shown = widget or self._desktop.window
         for mode in THEMES:
             theme.apply(self._application, mode)
             for size in SIZES:
-                self._desktop.window.resize(size)
+                shown.resize(size)
                 yield _after(_SETTLE_S)
                 path = self._folder / f"{name}-{mode}-{size.width()}x{size.height()}.png"
-                if not self._desktop.window.grab().save(str(path)):
+                if not shown.grab().save(str(path)):
                     raise OSError(f"cannot write {path}")
 
 

@@ -79,7 +79,7 @@ def test_what_is_dropped_is_listed_with_its_figures(
     desk.until(lambda: all(item.tokens for item in shown(page)), "tokens")
     lease = {item.name: item for item in shown(page)}["lease.pdf"]
     assert lease.tokens_per_page == round((lease.tokens or 0) / 2)
-    counts = desk.desktop.counting.counts(lease.id)
+    counts = desk.desktop.places.counting.counts(lease.id)
     assert counts is not None
     assert sum(counts.by_page) == counts.total == lease.tokens
 

@@ -69,6 +69,11 @@ class MatchBar(QWidget):
         self.before.setEnabled(count > 0)
         self.after.setEnabled(count > 0)
 
+    def search_for(self, words: str) -> None:
+        """Search as if it had been typed."""
+        self.line.setText(words)
+        self._search()
+
     def focus(self) -> None:
         """Put the caret into the search."""
         self.line.setFocus(Qt.FocusReason.ShortcutFocusReason)

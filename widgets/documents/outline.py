@@ -78,4 +78,4 @@ class OutlineList(SectionList):
         ]
         self.choose(str(before[-1]) if before else "")
         if before:
-            self.scrollTo(self.currentIndex())
+            self.scrollTo(self.currentIndex(), self.ScrollHint.PositionAtCenter)

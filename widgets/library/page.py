@@ -86,6 +86,10 @@ class LibraryPage(QFrame):
         self._summary.setText(words.format(n=whole(len(items)), pages=whole(pages)))
         self._show()
 
+    def items(self) -> tuple[LibraryItemView, ...]:
+        """All documents, whatever is searched for."""
+        return tuple(self._items.values())
+
     def choose(self, ident: str) -> None:
         """Mark a document."""
         self.list.choose(ident)

@@ -13,7 +13,7 @@ from engine.documents.drawing.letters import Letters
 from engine.documents.messages import Box, Drawing, NotDrawn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engine.documents.messages import DrawRequest
 
@@ -21,6 +21,8 @@ _LONGEST_SIDE_PX = 6000
 _PASSWORD_ERRORS = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 
 Point = tuple[float, float]
+# Left, bottom, right, top in the page's own units, which grow upwards.
+Rectangle = tuple[float, float, float, float]
 
 
 class PageArtist:
@@ -83,15 +85,13 @@ def _drawn(page: pypdfium2.PdfPage, request: DrawRequest) -> Drawing:
     )
 
 
-def _rectangles(
-    text_page: pypdfium2.PdfTextPage, request: DrawRequest
-) -> list[list[tuple[float, float, float, float]]]:
-    """For each passage its lines on the page: left, bottom, right, top in the page's own units."""
+def _rectangles(text_page: pypdfium2.PdfTextPage, request: DrawRequest) -> list[list[Rectangle]]:
+    """For each passage its lines on the page."""
     raw = text_page.get_text_range()
     read, drawn = Letters(request.text), Letters(raw)
     # pdfium counts in UTF-16 units, and leaves characters out of the text that it has places for.
     units = _utf16_offsets(raw)
-    found: list[list[tuple[float, float, float, float]]] = []
+    found: list[list[Rectangle]] = []
     for span in request.spans:
         place = read.counterpart(span, drawn)
         if place is None:
@@ -103,8 +103,28 @@ def _rectangles(
             found.append([])
             continue
         count = text_page.count_rects(first, last - first + 1)
-        found.append([text_page.get_rect(index) for index in range(count)])
+        found.append(_lines(text_page.get_rect(index) for index in range(count)))
     return found
+
+
+def _lines(rectangles: Iterable[Rectangle]) -> list[Rectangle]:
+    """Join what stands side by side: pdfium gives a rectangle for each run of letters."""
+    lines: list[Rectangle] = []
+    for left, bottom, right, top in rectangles:
+        if lines:
+            before_left, before_bottom, before_right, before_top = lines[-1]
+            height = min(top - bottom, before_top - before_bottom)
+            shared = min(top, before_top) - max(bottom, before_bottom)
+            if shared > height / 2 and left - before_right < 2 * (before_top - before_bottom):
+                lines[-1] = (
+                    min(left, before_left),
+                    min(bottom, before_bottom),
+                    max(right, before_right),
+                    max(top, before_top),
+                )
+                continue
+        lines.append((left, bottom, right, top))
+    return lines
 
 
 def _utf16_offsets(text: str) -> Sequence[int]:
