@@ -192,7 +192,7 @@ class LibraryController(QObject):
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text, and the list is read from the disk.
             try:
-                self._store.documents.put(document).wait()
+                self._store.documents.put(document).done.result()
             except UserError as error:
                 problem = error.problem
                 self._hop.post(lambda: self._on_failed(path, problem))

@@ -302,7 +302,7 @@ class DocumentViewing(QObject):
         def stored(read: Document) -> None:
             # On the job's thread: storing compresses the text.
             try:
-                self._store.documents.put(read).wait()
+                self._store.documents.put(read).done.result()
                 if document.name != Path(document.path).name:
                     # The user's own name for it.
                     self._store.documents.rename(read.id, document.name).result()
