@@ -71,20 +71,28 @@ class PartsGiven(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         parts: Every part of every document.
         block: The notes as they were sent.
+        selections: The pages that were wanted of each document; empty for all of them.
         merges: Requests that merged notes.
         seconds: How long the reading took.
     """
 
     parts: tuple[PartNotes, ...]
     block: str
+    selections: dict[str, str] = {}
     merges: int = 0
     seconds: float = 0.0
 
 
-def parts_record(read: PartsRead) -> Record:
+def parts_record(read: PartsRead, parts: Sequence[PromptPart]) -> Record:
     """What is noted at the question: which parts were read, what they said, what failed."""
     failed = [part for part in read.parts if part.problem is not None]
-    given = PartsGiven(parts=read.parts, block=read.block, merges=read.merges, seconds=read.seconds)
+    given = PartsGiven(
+        parts=read.parts,
+        block=read.block,
+        selections=_selections(parts),
+        merges=read.merges,
+        seconds=read.seconds,
+    )
     data = {
         "name": ", ".join(dict.fromkeys(part.document for part in read.parts)),
         "count": len(read.parts),
@@ -109,9 +117,12 @@ def parts_given(records: Iterable[Record]) -> PartsGiven | None:
 
 
 def is_read(parts: Sequence[PromptPart], given: PartsGiven | None) -> bool:
-    """Whether the notes are those of just the documents that are read in parts now."""
-    wanted = {part.document.id for part in parts if part.mode == "parts"}
-    return wanted == ({part.document_id for part in given.parts} if given else set())
+    """Whether the notes are those of just the pages that are to be read in parts now."""
+    return _selections(parts) == (given.selections if given else {})
+
+
+def _selections(parts: Sequence[PromptPart]) -> dict[str, str]:
+    return {part.document.id: part.selection for part in parts if part.mode == "parts"}
 
 
 def not_read(parts: Iterable[PartNotes]) -> str:

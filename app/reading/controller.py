@@ -105,6 +105,7 @@ class PartsController(QObject):
             self._end(Problem(code="worker.no_model"), "failed")
             return
         self._waiting.model_id = model_id(loaded.model)
+        self._waiting.n_ctx = loaded.context.n_ctx
         # Once the message is on the screen.
         self._hop.post(self._show_counting)
         work = self._thread.submit(self._planned, request, self._rates)
@@ -198,7 +199,8 @@ class PartsController(QObject):
             self._view.set_progress(str(self._request.message_id), None)
 
     def _on_read(self, done: tuple[PartsRead, PartsReading] | StoppedError) -> None:
-        if self._request is None:
+        request = self._request
+        if request is None:
             return
         if isinstance(done, StoppedError):
             params: dict[str, str | int | float] = {"done": done.done, "total": done.total}
@@ -206,7 +208,7 @@ class PartsController(QObject):
             return
         read, reading = done
         self._forget()
-        self.read.emit(parts_record(read), reading)
+        self.read.emit(parts_record(read, request.parts), reading)
 
     def _on_failed(self, request: ReadingRequest, error: UserError) -> None:
         if request is self._request:

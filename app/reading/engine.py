@@ -32,6 +32,7 @@ class WaitingEngine(QObject):
 
     Attributes:
         model_id: The model that has to answer; another one is not asked.
+        n_ctx: The context that the parts were cut for; a shorter one is of no use.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class WaitingEngine(QObject):
         self._future: Future[Finished] | None = None
         self._on_event: Callable[[Event], None] = lambda _event: None
         self.model_id = ""
+        self.n_ctx = 0
         engine.reply_event.connect(self._on_reply_event)
         engine.reply_lost.connect(self._on_reply_lost)
 
@@ -130,7 +132,8 @@ class WaitingEngine(QObject):
         session = self._engine.session
         if session.loaded is None or not session.can_answer:
             raise UserError("worker.gone")
-        if model_id(session.loaded.model) != self.model_id:
+        loaded = session.loaded
+        if model_id(loaded.model) != self.model_id or loaded.context.n_ctx < self.n_ctx:
             raise UserError("parts.other_model")
 
     def _restart(self) -> None:

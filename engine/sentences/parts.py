@@ -17,9 +17,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Nothing was read.",
         "",
     ),
+    "parts.only_thoughts": (
+        "The model thought for {tokens} tokens and wrote no notes.",
+        "Choose a model that can answer without thinking.",
+    ),
     "parts.other_model": (
-        "Another model was loaded while documents were read in parts.",
-        "Load the first one and go on, or ask again to have this model read them.",
+        "Another model, or a shorter context, was loaded while documents were read in parts.",
+        "Go back to the one before and go on, or ask again to begin anew.",
     ),
     "parts.not_read": (
         "The part could not be read.",

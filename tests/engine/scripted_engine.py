@@ -28,6 +28,7 @@ class ScriptedEngine:
     Attributes:
         asked: Every prompt it was given to answer, in order.
         dies_at: Numbers of requests, from 1, at which it dies.
+        thinks_at: Number of the request whose reply is nothing but thoughts; 0 for none.
         stops_at: Number of the request that the user stops; 0 for none.
         is_dead: Whether it waits to be revived.
     """
@@ -38,6 +39,7 @@ class ScriptedEngine:
         self.asked: list[Prompt] = []
         self.dies_at: set[int] = set()
         self.stops_at = 0
+        self.thinks_at = 0
         self.is_dead = False
         self.revived = 0
 
@@ -73,12 +75,13 @@ class ScriptedEngine:
             raise UserError("worker.killed", phase="while reading")
         is_stopped = len(self.asked) == self.stops_at
         text = " ".join(self._notes(prompt).split(" ")[: generation.max_tokens])
+        only_thinks = len(self.asked) == self.thinks_at
         if not is_stopped:
             on_event(
                 Delta(
                     request_id=1,
                     text=text,
-                    thinking=False,
+                    thinking=only_thinks,
                     completion_tokens=words(text),
                     context_used=tokens,
                 )
@@ -92,7 +95,7 @@ class ScriptedEngine:
         )
         return Finished(
             request_id=1,
-            stop_reason="cancelled" if is_stopped else "end",
+            stop_reason="cancelled" if is_stopped else "max_tokens" if only_thinks else "end",
             usage=usage,
             context_used=tokens,
             n_ctx=self.n_ctx,

@@ -246,6 +246,16 @@ def test_a_part_that_cannot_be_read_is_named_and_the_others_are_kept(tmp_path: P
     assert desk.plan().cost.parts_read == len(plan.parts) - 1
 
 
+def test_thoughts_are_no_notes(tmp_path: Path) -> None:
+    """A model that thinks until its limit did not say that nothing is there."""
+    desk = Desk(tmp_path, tale(12, told_on=(2,)))
+    reading = desk.reading(desk.plan())
+    desk.engine.thinks_at = 2
+    read = reading.run()
+    assert [part.attempts for part in read.parts] == [1, 2]
+    assert all(part.problem is None for part in read.parts)
+
+
 def test_notes_are_merged_until_they_fit(tmp_path: Path) -> None:
     everywhere = tale(60, told_on=range(1, 61))
     desk = Desk(tmp_path, everywhere, n_ctx=640)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Event, Prompt
 
 _ATTEMPTS = 2
+_CUT = ("max_tokens", "context_full")
 
 
 class PartsReading:
@@ -135,11 +136,15 @@ class PartsReading:
             raise self._stopped()
         if finished.stop_reason == "failed":
             raise UserError.of(next(iter(finished.notices), Problem(code="parts.not_read")))
+        text, is_cut = "".join(texts).strip(), finished.stop_reason in _CUT
+        if is_cut and not text:
+            # A model that thinks all the way did not say that nothing is there.
+            raise UserError("parts.only_thoughts", tokens=self._limit)
         return Written(
-            text="".join(texts).strip(),
+            text=text,
             usage=finished.usage,
             seconds=time.monotonic() - began,
-            is_cut=finished.stop_reason in ("max_tokens", "context_full"),
+            is_cut=is_cut,
         )
 
     # ---- notes
