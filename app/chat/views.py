@@ -57,7 +57,7 @@ def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> Messag
 def record_view(message: Message, index: int, record: Record) -> RecordView:
     """One inline record; what was left out can be unfolded, and passages have their panel."""
     if record.kind in PASSAGE_RECORDS:
-        is_found = record.data.get("passages") or record.data.get("left_out")
+        is_found = record.data.get("passages") or record.data.get("candidates")
         return RecordView(
             id=f"{message.id}:{index}",
             text=record.sentence,

@@ -35,7 +35,12 @@ _RESERVE_SHARE = 4
 """Where replies have no limit, a quarter of the context is kept free for one."""
 _FRAME_TOKENS = 32
 """What encloses the passages, and what joining texts may add."""
-PASSAGE_RECORDS = ("app.passages_given", "app.no_passages", "app.passages_do_not_fit")
+PASSAGE_RECORDS = (
+    "app.passages_given",
+    "app.no_passages",
+    "app.passages_behind",
+    "app.passages_do_not_fit",
+)
 """Kinds of the records that say what of a document went with a question."""
 
 
@@ -63,6 +68,7 @@ class GivenPassages(msgspec.Struct, frozen=True, kw_only=True):
         budget_tokens: What all passages together might take.
         embedding_model: What searched by meaning; empty where only words were searched.
         by_words_alone: Why that was so although a model is configured.
+        is_behind: Whether passages of other documents took all the places.
     """
 
     document_id: str = ""
@@ -75,6 +81,7 @@ class GivenPassages(msgspec.Struct, frozen=True, kw_only=True):
     budget_tokens: int = 0
     embedding_model: str = ""
     by_words_alone: Problem | None = None
+    is_behind: bool = False
 
     @property
     def count(self) -> int:
@@ -244,6 +251,8 @@ def passages_record(given: GivenPassages, pages: Sequence[Page] = ()) -> Record:
     kind = "app.passages_given" if given.passages else "app.no_passages"
     if given.left_out and not given.passages:
         kind = "app.passages_do_not_fit"
+    elif given.is_behind:
+        kind = "app.passages_behind"
     data = msgspec.to_builtins(given)
     data |= {"count": given.count or given.left_out, "text": described(given, pages)}
     return Record(kind=kind, data=data)
@@ -308,6 +317,7 @@ def _given(
         tokens=engine.count((block,))[0] if block else 0,
         out_of=sizes[document_id],
         left_out=sum(each.left_out == "budget" for each in candidates),
+        is_behind=bool(found.candidates) and not passages,
     )
 
 

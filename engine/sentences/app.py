@@ -41,6 +41,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "model.",
         "",
     ),
+    "app.passages_behind": (
+        "No passage of {name} is among the best for this question; nothing of it was given to the "
+        "model.",
+        "",
+    ),
     "app.passages_do_not_fit": (
         "{count} passages of {name} answer to the question, and none fits into the context.",
         "",

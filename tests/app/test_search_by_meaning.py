@@ -161,6 +161,19 @@ def test_an_index_that_is_no_longer_true_is_made_anew(desk: Desk) -> None:
     assert any("search index" in said for said in desk.notices)
 
 
+def test_a_document_that_others_leave_no_place_is_named(desk: Desk, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(desk.desktop.settings.app, passages_per_question=1)
+    desk.desktop.window.app_settings_edited.emit(settings)
+    desk.drop(write_pdf(tmp_path / "other.pdf", ["A key is mentioned here.", "And nothing."]))
+    desk.until(lambda: len(desk.view.composer._chips) == 2, "two chips", timeout_s=20)
+    desk.until(lambda: desk.view.composer._chips[1].tokens, timeout_s=20)
+    desk.view.chip_action_requested.emit(desk.view.composer._chips[1].id, "passages")
+    desk.ask(WHERE)
+    lease, other = (record.text for record in desk.messages()[0].records)
+    assert lease.startswith("1 of 3 passages from lease.pdf")
+    assert other.startswith("No passage of other.pdf is among the best")
+
+
 def test_a_deleted_document_leaves_the_index(desk: Desk) -> None:
     desk.ask(WHERE)
     finder = desk.desktop.search.finder
