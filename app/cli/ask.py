@@ -11,7 +11,8 @@ from app.chat.overflow import counting, full_record, removed_json, removed_recor
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.cli.ask_passages import PassageSearch, dropped, passages_json
 from app.documents.automatic import Choice, automatic_record, choose_modes
-from app.documents.passages import passage_budget, passages_record, passages_text
+from app.documents.given_passages import passages_record
+from app.documents.passages import passage_budget, passages_text
 from engine.documents.citations import CitationChecker
 from engine.documents.prompt import citation_names
 from engine.documents.reader import DocumentReader
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from app.chat.prompting import Mode
-    from app.documents.passages import GivenPassages
+    from app.documents.given_passages import GivenPassages
     from engine.errors import Problem
     from engine.worker.protocol import Event
 

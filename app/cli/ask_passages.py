@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.chat.prompting import PromptPart
-    from app.documents.passages import Engine, GivenPassages
+    from app.documents.given_passages import GivenPassages
+    from app.documents.passages import Engine
     from engine.documents.model import Document
     from engine.errors import Problem
     from engine.settings import AppSettings

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.citing import KeptCitation
-from app.documents.passages import given_by
-from engine.documents.retrieval.passages import Candidate
+from app.documents.given_passages import given_by
+from engine.documents.retrieval.found import Candidate
 from widgets.documents.passages_viewdata import FoundPassageView, PassagesView, RankView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.chat.controller import ChatController
-    from app.documents.passages import GivenPassages
+    from app.documents.given_passages import GivenPassages
     from app.documents.shelf import Shelf
     from app.store.rows import Message
     from engine.documents.model import Page

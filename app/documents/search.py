@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.chat.prompting import PromptPart
-    from app.documents.passages import GivenPassages
+    from app.documents.given_passages import GivenPassages
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from engine.errors import UserError

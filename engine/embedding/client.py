@@ -61,7 +61,7 @@ class EmbeddingClient:
 
         Args:
             path: A GGUF file.
-            n_threads: Threads to compute with; 0 for one per core.
+            n_threads: Threads to compute with; 0 for half of the cores.
             idle_s: Seconds without a text after which the process leaves; None keeps its default.
             command: What to start as the process; the real one by default.
 

@@ -17,7 +17,7 @@ class Embed(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         path: The model's file.
         texts: What to embed, with the words in front that the model wants.
-        n_threads: Threads to compute with; 0 for one per core.
+        n_threads: Threads to compute with; 0 for half of the cores.
     """
 
     path: str

@@ -16,7 +16,7 @@ from engine.llama.failures import context_failure, decode_failure
 from engine.llama.library import api, log_sink
 from engine.llama.model import Model
 from engine.llama.parameters import Parameters
-from engine.llama.threads import thread_counts
+from engine.llama.threads import default_threads
 from engine.llama.vocabulary import Vocabulary
 from engine.settings import EngineSettings
 
@@ -48,7 +48,7 @@ class EmbeddingModel:
         Raises:
             UserError: It cannot be loaded, or gives no vectors.
         """
-        settings = EngineSettings(model_path=path, n_gpu_layers=0, n_threads_batch=n_threads)
+        settings = EngineSettings(model_path=path, n_gpu_layers=0)
         native = self._native = api()
         self.path = path
         self._model = Model(settings, (), lambda _phase, _fraction, _bytes: True)
@@ -56,7 +56,7 @@ class EmbeddingModel:
         self._text_tokens = min(self._model.n_ctx_train or _TEXT_TOKENS, _TEXT_TOKENS)
         size = max(self._text_tokens, _BATCH_TOKENS)
         log_sink.mark()
-        parameters = _context_parameters(size, thread_counts(settings)[1])
+        parameters = _context_parameters(size, n_threads or _half_of_the_cores())
         self._context = native.llama_init_from_model(self._model.handle, parameters.struct) or 0
         if not self._context:
             self._model.close()
@@ -145,6 +145,12 @@ class _Batch:
         self._sequences[:count] = np.repeat(np.arange(len(texts)), lengths)
         self._struct.n_tokens = count
         return self._struct
+
+
+def _half_of_the_cores() -> int:
+    # The chat model computes at the same time, and threads that share a core wait for one another:
+    # two models with all cores each were measured to be eight times as slow as with half of them.
+    return max(1, default_threads().count // 2)
 
 
 def _context_parameters(size: int, threads: int) -> Parameters:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from app.documents.passages import PassageFinder, given_by
+from app.documents.given_passages import given_by
+from app.documents.passages import PassageFinder
 from engine.paths import cache_dir
 from tests.engine.bert_model import random_bert, write_bert
 from tests.engine.document_files import write_pdf
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
-    from app.documents.passages import GivenPassages
+    from app.documents.given_passages import GivenPassages
 
 PAGES = [
     "1. Rent\nNine hundred euro a month, by the third working day.",
@@ -122,9 +123,10 @@ def test_embedding_can_be_stopped_and_gone_on_with(
         choose_model(desk, bert)
         desk.load()
         desk.drop(long)
-        desk.until(lambda: desk.view.composer._chips and desk.view.composer._chips[0].tokens)
+        # It does not fit, so it goes in passages by itself.
+        desk.until(lambda: desk.view.composer._chips, "a chip")
+        desk.until(lambda: desk.view.composer._chips[0].mode == "passages", timeout_s=20)
         key = desk.view.composer._chips[0].id
-        desk.view.chip_action_requested.emit(key, "passages")
         desk.until(lambda: "until all are embedded" in chip_message(desk), "the embedding")
         desk.view.chip_action_requested.emit(key, "stop_embedding")
         desk.until(lambda: not desk.desktop.ledger.overflow_tokens, "room", timeout_s=20)

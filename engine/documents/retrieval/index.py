@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from engine.documents.retrieval.chunks import CHUNKING_VERSION, Chunk, chunk_page
+from engine.documents.retrieval.chunks import Chunk, chunk_page
 from engine.documents.retrieval.fuse import Hit
 from engine.documents.retrieval.ranges import Inside, few
-from engine.documents.retrieval.vectors import VectorCache
+from engine.documents.retrieval.schema import SCHEMA, TABLES, VERSION
+from engine.documents.retrieval.vectors import VectorCache, best_of, unit_of
 from engine.documents.retrieval.words import match_expression, searchable
 
 if TYPE_CHECKING:
@@ -29,35 +30,8 @@ if TYPE_CHECKING:
     from engine.documents.model import Document
     from engine.documents.retrieval.ranges import Range
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS indexed (
-    document_id TEXT PRIMARY KEY,
-    characters INTEGER NOT NULL,
-    first_id INTEGER NOT NULL,
-    last_id INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chunk (
-    id INTEGER PRIMARY KEY,
-    document_id TEXT NOT NULL,
-    page_number INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    end INTEGER NOT NULL,
-    text TEXT NOT NULL
-);
-CREATE VIRTUAL TABLE IF NOT EXISTS chunk_words USING fts5 (
-    heading, body, tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE TABLE IF NOT EXISTS vector (
-    chunk_id INTEGER NOT NULL,
-    model_id TEXT NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (model_id, chunk_id)
-) WITHOUT ROWID;
-"""
 # A word in the heading says more about a chunk than one in its text.
 _HEADING_WEIGHT = 2.0
-_LAYOUT_VERSION = 2
-_VERSION = _LAYOUT_VERSION * 1000 + CHUNKING_VERSION
 
 Pages: TypeAlias = "Mapping[str, Sequence[int]]"
 
@@ -92,12 +66,12 @@ class DocumentIndex:
         self._db.execute("PRAGMA secure_delete = ON")
         # After a power cut the newest entries may be gone; they are made again.
         self._db.execute("PRAGMA synchronous = NORMAL")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, _VERSION):
+        if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
             # Everything here can be made again from the documents.
-            for table in ("indexed", "chunk", "chunk_words", "vector"):
+            for table in TABLES:
                 self._db.execute(f"DROP TABLE IF EXISTS {table}")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -191,7 +165,7 @@ class DocumentIndex:
             limit: At most so many.
             pages: Pages that count.
         """
-        unit = _unit(vector)
+        unit = unit_of(vector)
         ids: list[NDArray[np.int64]] = []
         scores: list[NDArray[np.float32]] = []
         with self._lock:
@@ -200,7 +174,7 @@ class DocumentIndex:
                 for start, end in self._ranges([document_id], pages) if len(matrix) else ():
                     ids.append(np.arange(start, end + 1))
                     scores.append(matrix[start - first : end + 1 - first] @ unit)
-        return _best(np.concatenate(ids), np.concatenate(scores), limit) if ids else []
+        return best_of(np.concatenate(ids), np.concatenate(scores), limit) if ids else []
 
     # ---- vectors
 
@@ -238,7 +212,7 @@ class DocumentIndex:
         What is no chunk of it any more is left out: it may have been removed meanwhile.
         """
         rows = [
-            (model_id, _unit(vector).tobytes(), chunk_id, document_id)
+            (model_id, unit_of(vector).tobytes(), chunk_id, document_id)
             for chunk_id, vector in zip(chunk_ids, vectors, strict=True)
         ]
         sql = (
@@ -359,26 +333,9 @@ class DocumentIndex:
         return found
 
 
-def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> list[Hit]:
-    # Only the best few are put in order: sorting all would take longer than scoring them.
-    few = min(limit, len(ids))
-    best = np.argpartition(-scores, few - 1)[:few]
-    best = best[np.lexsort((ids[best], -scores[best]))]
-    return [
-        Hit(chunk_id=int(ids[at]), score=float(scores[at]), rank=rank)
-        for rank, at in enumerate(best, start=1)
-    ]
-
-
 def _titles_by_page(document: Document) -> dict[int, str]:
     """The headings in force on each page: the one it begins under, and those that stand on it."""
     titles = {page.number: [page.heading] for page in document.pages}
     for entry in document.outline:
         titles.setdefault(entry.page_number, []).append(entry.title)
     return {number: "\n".join(dict.fromkeys(listed)) for number, listed in titles.items()}
-
-
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A vector of length one, so that a dot product is the cosine; zero stays zero."""
-    length = float(np.linalg.norm(vector))
-    return np.asarray(vector / length if length else vector, np.float32)

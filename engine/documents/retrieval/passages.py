@@ -6,11 +6,12 @@ one passage; what was found, and by which ranking, stays with it for the panel t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from engine.documents.prompt import page_marker
+from engine.documents.retrieval.found import Candidate, Found, Passage
 from engine.documents.retrieval.fuse import Hit, fuse
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Document, Page
     from engine.documents.retrieval.chunks import Chunk
+    from engine.documents.retrieval.found import LeftOut
     from engine.documents.retrieval.index import DocumentIndex, Pages
     from engine.embedding.model_file import Role
 
@@ -33,8 +35,6 @@ _RUNNERS_UP = 8
 """How many that came after the best are told of, so that one can see what was missed."""
 _EMBEDDED_AT_ONCE = 32
 
-LeftOut = Literal["", "budget", "rank"]
-
 
 class Embedder(Protocol):
     """Turns texts into vectors; runs elsewhere (a process of its own)."""
@@ -45,87 +45,6 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
         """One row per text."""
-
-
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one page that answers to the question, as it is sent.
-
-    Attributes:
-        document_id: The document it is from.
-        page_number: The page it is on, from 1.
-        start: Where it begins in the page's text.
-        end: Where it ends there.
-        text: The stretch itself.
-        tokens: Its length as counted for the budget.
-        score: The best fused score of its chunks.
-        rank_by_words: The best place of its chunks in the ranking by words; None when not in it.
-        rank_by_meaning: The same for the ranking by embeddings.
-        chunks: How many chunks it is joined from.
-    """
-
-    document_id: str
-    page_number: int
-    start: int
-    end: int
-    text: str
-    tokens: int
-    score: float
-    rank_by_words: int | None = None
-    rank_by_meaning: int | None = None
-    chunks: int = 1
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk that was found, and what became of it.
-
-    Attributes:
-        document_id: The document it is from.
-        page_number: The page it is on, from 1.
-        start: Where it begins in the page's text.
-        end: Where it ends there.
-        text: The chunk itself.
-        tokens: What it takes of the budget.
-        rank: Its place in the fused ranking, from 1.
-        score: Its score there.
-        rank_by_words: Its place in the ranking by words; None when not in it.
-        score_by_words: Its BM25 score.
-        rank_by_meaning: Its place in the ranking by embeddings; None when not in it.
-        score_by_meaning: The cosine of its angle to the question.
-        left_out: Empty when it was sent; otherwise it was over the budget, or behind the best.
-    """
-
-    document_id: str
-    page_number: int
-    start: int
-    end: int
-    text: str
-    tokens: int
-    rank: int
-    score: float
-    rank_by_words: int | None = None
-    score_by_words: float | None = None
-    rank_by_meaning: int | None = None
-    score_by_meaning: float | None = None
-    left_out: LeftOut = ""
-
-
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search gave.
-
-    Attributes:
-        passages: What to send, best first, neighbours joined.
-        candidates: All that was found, best first: what is sent, and what is not.
-        tokens: What the passages take of the budget.
-    """
-
-    passages: tuple[Passage, ...]
-    candidates: tuple[Candidate, ...]
-    tokens: int
-
-    @property
-    def left_out(self) -> int:
-        """How many of the best were over the budget."""
-        return sum(one.left_out == "budget" for one in self.candidates)
 
 
 class Retriever:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from engine.documents.retrieval.fuse import Hit
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from engine.documents.retrieval.ranges import Range
@@ -44,3 +47,21 @@ class VectorCache:
             _KEPT_BYTES
         ):
             self._kept.popitem(last=False)
+
+
+def unit_of(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A vector of length one, so that a dot product is the cosine; zero stays zero."""
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector / length if length else vector, np.float32)
+
+
+def best_of(ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> list[Hit]:
+    """The hits with the largest scores, best first."""
+    # Only the best few are put in order: sorting all would take longer than scoring them.
+    few = min(limit, len(ids))
+    best = np.argpartition(-scores, few - 1)[:few]
+    best = best[np.lexsort((ids[best], -scores[best]))]
+    return [
+        Hit(chunk_id=int(ids[at]), score=float(scores[at]), rank=rank)
+        for rank, at in enumerate(best, start=1)
+    ]
