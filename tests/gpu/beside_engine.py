@@ -72,10 +72,10 @@ class Watch:
 
         def half_way(event: Event) -> None:
             nonlocal looked
-            is_half = isinstance(event, LoadProgress) and event.fraction >= 0.5
-            if is_half and event.phase == "weights" and not looked:
-                looked = True
-                self.look(f"{name}: half is read")
+            if isinstance(event, LoadProgress) and event.phase == "weights" and not looked:
+                looked = event.fraction >= 0.5
+                if looked:
+                    self.look(f"{name}: half is read")
 
         self.holdings.begin_load(plan, self.pid)
         loaded = worker.load(settings, half_way, shares=plan.shares)
