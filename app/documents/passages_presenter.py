@@ -112,6 +112,7 @@ class PassagesPresenter(QObject):
         given = given_by(message.records)
         self._found = sorted((one for each in given for one in _found(each)), key=lambda c: c.rank)
         names = {each.document_id: each.name for each in given}
+        by_meaning = any(each.embedding_model for each in given)
         parts = self._shelf.parts(self._chat.chat_id)
         pages = {part.document.id: part.document.pages for part in parts}
         budgets = {each.budget_tokens for each in given if each.budget_tokens}
@@ -120,7 +121,8 @@ class PassagesPresenter(QObject):
             PassagesView(
                 question=message.text,
                 found=tuple(
-                    self._passage(at, one, names, pages) for at, one in enumerate(self._found)
+                    self._passage(at, one, names, pages, by_meaning=by_meaning)
+                    for at, one in enumerate(self._found)
                 ),
                 count=sum(each.count for each in given),
                 out_of=sum(each.out_of for each in given),
@@ -135,7 +137,7 @@ class PassagesPresenter(QObject):
         if given.embedding_model:
             words = self.tr("Found by words and by meaning, {model}.")
             return words.format(model=given.embedding_model)
-        return self.tr("Found by words.")
+        return self.tr("Found by words alone.")
 
     def _passage(
         self,
@@ -143,6 +145,8 @@ class PassagesPresenter(QObject):
         one: Candidate,
         names: dict[str, str],
         pages: dict[str, tuple[Page, ...]],
+        *,
+        by_meaning: bool,
     ) -> FoundPassageView:
         reasons = {
             "": "",
@@ -158,7 +162,7 @@ class PassagesPresenter(QObject):
             text=one.text,
             tokens=one.tokens,
             words=RankView(one.rank_by_words, one.score_by_words),
-            meaning=RankView(one.rank_by_meaning, one.score_by_meaning),
+            meaning=RankView(one.rank_by_meaning, one.score_by_meaning) if by_meaning else None,
             both=RankView(one.rank, one.score),
             left_out=reasons[one.left_out],
             lacked_room=one.left_out == "budget",

@@ -85,7 +85,7 @@ def test_passages_go_with_their_question_and_are_recorded(desk: Desk) -> None:
     (shown,) = panel.view.found
     assert (shown.anchor, shown.document, shown.left_out) == ("p. 2", "lease.pdf", "")
     assert "behind the boiler" in shown.text
-    assert (shown.words.place, shown.meaning.place, shown.both.place) == (1, None, 1)
+    assert (shown.words.place, shown.meaning, shown.both.place) == (1, None, 1)
 
     # The same bytes again, without another search: they may be in the KV cache.
     desk.view.regenerate_requested.emit(desk.messages()[1].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,9 @@ def test_it_says_what_was_given_and_what_was_left_out_and_why(panel: PassagesPan
     assert words.index("Left out: no room for it") > words.index("p. 3")
     assert "given to the model" in panel.cards[0].accessibleName()
     assert "no room" in panel.cards[2].accessibleName()
+    alone = replace(VIEW, found=(replace(found(1), meaning=None),))
+    panel.set_view(alone)
+    assert not {"meaning", "together", "not found"} & set(said(panel))
     panel.set_view(PassagesView())
     assert panel.cards == []
     assert panel.findChildren(QLabel, "passagesEmpty")

@@ -88,11 +88,10 @@ class PassageCard(QFrame):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(theme.SPACE.m)
         grid.setVerticalSpacing(1)
-        listed = (
-            ("words", _tr("words"), passage.words, 1),
-            ("meaning", _tr("meaning"), passage.meaning, 2),
-            ("both", _tr("together"), passage.both, 3),
-        )
+        listed = [("words", _tr("words"), passage.words, 1)]
+        if passage.meaning is not None:
+            listed.append(("meaning", _tr("meaning"), passage.meaning, 2))
+            listed.append(("both", _tr("together"), passage.both, 3))
         for at, (name, title, rank, digits) in enumerate(listed):
             grid.addWidget(parts.label(title, "label", "faint"), 0, at)
             value = parts.label(rank_words(rank, digits), "label", "dim")
@@ -118,10 +117,9 @@ class PassageCard(QFrame):
     def _spoken(self) -> str:
         passage = self.passage
         state = passage.left_out or _tr("given to the model")
-        ranks = (
-            f"{_tr('words')} {rank_words(passage.words, 1)}, "
-            f"{_tr('meaning')} {rank_words(passage.meaning, 2)}"
-        )
+        ranks = f"{_tr('words')} {rank_words(passage.words, 1)}"
+        if passage.meaning is not None:
+            ranks += f", {_tr('meaning')} {rank_words(passage.meaning, 2)}"
         return f"{passage.document}, {passage.anchor}, {state}, {ranks}. {self._beginning()}"
 
     # ---- what the user does

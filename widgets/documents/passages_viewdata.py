@@ -30,7 +30,7 @@ class FoundPassageView:
         text: Its text; as much as fits is shown.
         tokens: What it takes in the prompt.
         words: Its place by words (BM25).
-        meaning: Its place by meaning (embeddings).
+        meaning: Its place by meaning (embeddings); `None` where that was not searched.
         both: Its place when both are counted together.
         left_out: Why it was not given to the model, a few words; empty when it was.
         lacked_room: Whether that was for want of room: more context would have let it in.
@@ -43,7 +43,7 @@ class FoundPassageView:
     text: str
     tokens: int
     words: RankView
-    meaning: RankView
+    meaning: RankView | None
     both: RankView
     left_out: str = ""
     lacked_room: bool = False
