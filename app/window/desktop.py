@@ -228,7 +228,10 @@ class Desktop(QObject):
             ),
             Step(self._compose_documents, ("app.documents.places", "widgets.library.page")),
             Step(self._tell_build, ("app.engine.build_words",)),
-            Step(self.chat_view.typesetter.warm_up),
+            Step(
+                self.chat_view.typesetter.warm_up,
+                ("widgets.chat.message", "widgets.chat.markdown"),
+            ),
         )
 
     def _compose_instruments(self) -> None:

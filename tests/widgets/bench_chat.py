@@ -120,7 +120,9 @@ def main(arguments: list[str]) -> None:
     view = ChatView()
     view.resize(900, 900)
     view.show()
-    gallery.wait(300)
+    # As the application does, once the window is painted.
+    view.typesetter.warm_up()
+    gallery.wait(1000)
     if arguments[:1] == ["open"]:
         open_many(app, view)
     else:

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from widgets import theme
 from widgets.chat.jumppill import JumpPill
-from widgets.chat.message import MessageWidget
 from widgets.chat.record import Card
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent, QResizeEvent
 
+    from widgets.chat.message import MessageWidget
     from widgets.chat.typeset import Typesetter
     from widgets.chat.viewdata import CardView, MessageView, ProgressView
 
@@ -127,6 +127,9 @@ class MessageColumn(QAbstractScrollArea):
         return rows * 21.0 + extra + (70 if view.role == "user" else 44)
 
     def _make(self, index: int) -> MessageWidget:
+        # All that draws a message: an empty chat opens without it.
+        from widgets.chat.message import MessageWidget
+
         item = self._items[index]
         widget = MessageWidget(item.joined(), self._typesetter, self.viewport())
         id_ = item.view.id

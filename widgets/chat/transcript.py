@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from widgets.chat.message import MessageWidget
 from widgets.chat.messagecolumn import Item, MessageColumn
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QKeyEvent
 
+    from widgets.chat.message import MessageWidget
     from widgets.chat.typeset import Typesetter
     from widgets.chat.viewdata import CardView, MessageView, ProgressView
 
@@ -190,11 +190,11 @@ class Transcript(MessageColumn):
             event.ignore()
 
     def _on_focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:
+        alive = [item.widget for item in self._items if item.widget is not None]
         found: MessageWidget | None = None
         widget = now
         while widget is not None and widget is not self:
-            if isinstance(widget, MessageWidget):
-                found = widget
+            found = next((message for message in alive if message is widget), found)
             widget = widget.parentWidget()
         if found is self._focused:
             return

@@ -17,7 +17,6 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 
 from widgets.chat.idleworker import IdleWorker
-from widgets.chat.markdown import warm_up
 from widgets.chat.plaintext import units
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class Typesetter(QObject):
 
     def warm_up(self) -> None:
         """Load on its thread what the first reply needs; for when the window is painted."""
+        from widgets.chat.markdown import warm_up
+
         self._submit(warm_up)
 
     def close(self) -> None:
