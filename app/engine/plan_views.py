@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication
 
 from engine.planning.rules import check
 from engine.settings import EngineSettings, info_for, problem_with
+from engine.settings.options import shown
 from widgets.engine_pane.viewdata import (
     ChoiceProblem,
     DevicePlanView,
@@ -211,9 +212,10 @@ def _change_words(change: dict[str, object]) -> str:
     """What the button of a rule does, e.g. ``V type q8_0``."""
     words = []
     for name, value in change.items():
-        title = info_for(EngineSettings, name).title
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
-        words.append(f"{title} {shown}")
+        info = info_for(EngineSettings, name)
+        # What a plan carried to the window comes back with lists.
+        told = shown(info, tuple(value) if isinstance(value, list) else value)
+        words.append(f"{info.title}: {told}" if isinstance(value, bool) else f"{info.title} {told}")
     return " · ".join(words)
 
 

@@ -47,6 +47,8 @@ class Machine:
         self._reader = GpuReader(self._gate)
         self._read: dict[int, tuple[float, tuple[GpuSnapshot, ...]]] = {}
         self._before = {gpu.pci_id: gpu.vram_free_bytes for gpu in self._snapshots()}
+        # The next reading must see what the planner has taken since, however soon it comes.
+        self._read.clear()
         self._own: dict[str, int] = {}
 
     def facts(self, infos: Sequence[DeviceInfo], *, worker_pid: int = 0) -> tuple[DeviceFacts, ...]:
