@@ -165,8 +165,9 @@ class ChatPresenter(QObject):
             kind="empty",
             title=self.tr("What would you like to know?"),
             text=self.tr(
-                "Ask anything, or drop documents here to ask about them: PDF, text, Markdown, "
-                "code, CSV, HTML. Everything stays on this computer."
+                "Ask anything, or drop documents here to ask about them: PDF, Word, Excel, "
+                "PowerPoint, e-books, e-mail, web pages, text, folders of code. Everything stays "
+                "on this computer."
             ),
             actions=(ActionView("sample", self.tr("Try the sample document")),),
         )
