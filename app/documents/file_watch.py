@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QTimer
 
 from app.documents.changes import FileCheck, check_file
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.store.chat_store import ChatStore
     from engine.documents.model import Document
+
+_LONGEST_WAIT_MS = 3000
 
 
 class FileWatch(QObject):
@@ -69,9 +71,20 @@ class FileWatch(QObject):
 
         def checked(checks: dict[str, FileCheck]) -> None:
             self._shelf.end_check(chat_id, checks)
-            if then is not None:
-                then()
+            go_on()
 
+        waiting = [then] if then is not None else []
+
+        def go_on() -> None:
+            if waiting:
+                waiting.pop()()
+
+        def give_up() -> None:
+            # A disk that does not answer must not hold the question; what it says later counts.
+            self._shelf.end_check(chat_id, {})
+            go_on()
+
+        QTimer.singleShot(_LONGEST_WAIT_MS, self, give_up)
         work = self._thread.submit(_check_all, self._store, documents)
         self._hop.when_done(work, checked)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,9 @@ class Gallery(QObject):
         desktop = self._desktop
         desktop.window.show_page("library")
         shown = desktop.window.library
-        yield lambda: bool(shown.items()) and all(item.tokens for item in shown.items())
+        with resources.as_file(resources.files("assets") / "sample.md") as path:
+            desktop.library.add_files([str(path)])
+        yield lambda: len(shown.items()) > 1 and all(item.tokens for item in shown.items())
         yield from self._shots("library")
         sample = next(item for item in shown.items() if item.name == "sample.pdf")
         desktop.viewing.open_document(sample.id, 2)

@@ -307,3 +307,26 @@ def test_the_files_are_looked_at_when_the_window_comes_to_the_front(
     desk.view.regenerate_requested.emit("1")
     desk.until(lambda: desk.notices, "the reason")
     assert "has changed" in desk.notices[-1]
+
+
+def test_a_file_that_was_encrypted_meanwhile_takes_its_place_once_the_password_is_there(
+    desk: Desk, tmp_path: Path
+) -> None:
+    path = write_pdf(tmp_path / "lease.pdf", ["The old rent."])
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Four fathoms.")
+    desk.drop(path)
+    read(desk)
+    desk.drop(notes)
+    desk.until(lambda: len(chips(desk)) == 2, "both")
+    read(desk)
+    write_pdf(path, ["The new rent."], password="tide")
+    desk.desktop.files.check()
+    desk.until(lambda: chips(desk)[0].state == "changed", "the notice")
+    choose(desk, "read_again")
+    desk.until(lambda: [chip.state for chip in chips(desk)][:2] == ["changed", "failed"], "a no")
+    assert "old rent" in desk.chat.prompt("x").documents[0].text
+    desk.desktop.shelf.retry(desk.chat.chat_id or 0, chips(desk)[1].id, "tide")
+    desk.until(lambda: len(chips(desk)) == 2, "the new text")
+    assert [chip.name for chip in chips(desk)] == ["lease.pdf", "notes.txt"]
+    assert "new rent" in desk.chat.prompt("x").documents[0].text

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import IO
 
 import msgspec
 
@@ -24,6 +25,7 @@ from engine.documents.messages import (
 from engine.framing import FramingError, read_frame, write_frame
 
 _TIMEOUT_S = 30.0
+_PIPE_BYTES = 1024 * 1024
 
 
 class PageDrawer:
@@ -85,6 +87,7 @@ class PageDrawer:
                 env=environment(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
+            _widen(self._process.stdout)
             return self._process
 
     def _end(self) -> None:
@@ -98,3 +101,12 @@ class PageDrawer:
             with suppress(OSError):
                 if pipe is not None:
                     pipe.close()
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold much at once: a page is megabytes, and each read of some waits its turn."""
+    if sys.platform == "linux" and pipe is not None:
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
