@@ -212,6 +212,7 @@ class TestPlansBesideTheEngine:
     def test_the_planners_own_context_is_not_the_users(
         self, corrections: Corrections, hides: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("engine.telemetry.gpus._sees_all_pids", lambda: not hides)
         card = Card(hides=hides)
         card.held = {_GAME: 2 * GIB}
         machine = Machine(corrections, card.gate)
