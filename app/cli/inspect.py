@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.models.demo import resolve_model
 from engine.models.header import read_header
+from engine.models.projector import projectors_beside
 
 if TYPE_CHECKING:
     import argparse
@@ -20,13 +21,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Inspect; 0 when the file could be read."""
-    header = read_header(resolve_model(options.model))
-    facts = header.as_facts()
+    path = resolve_model(options.model)
+    facts = read_header(path).as_facts()
+    if facts["kind"] == "model":
+        facts["projectors"] = [str(beside) for beside in projectors_beside(path)]
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
         return 0
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
         print(f"{name.replace('_', ' '):{width}}  {'unknown' if shown is None else shown}")
     return 0

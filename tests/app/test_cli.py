@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support.tiny_projector import write_projector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 # The interface that scripts use; more may come, none may go.
@@ -84,6 +90,15 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     done = leadline("inspect", str(path), "--json")
     assert done.returncode != 0
     assert as_json(done)["error"]["code"].startswith("models.")
+
+
+def test_inspect_names_the_projectors_beside_a_model(
+    tmp_path: Path, zoo: Callable[[str], Path]
+) -> None:
+    model = Path(shutil.copy(zoo("qwen3-dense"), tmp_path))
+    projector = write_projector(tmp_path / "mmproj.gguf", 64)
+    assert as_json(leadline("inspect", str(model), "--json"))["projectors"] == [str(projector)]
+    assert as_json(leadline("inspect", str(projector), "--json"))["kind"] == "projector"
 
 
 def test_inspect_tells_what_is_in_the_file() -> None:
