@@ -39,8 +39,10 @@ _INIT = "_Z9clip_initPKc19clip_context_params"
 _EMBEDDING = "_Z18clip_n_mmproj_embdPK8clip_ctx"
 _USAGE = "_Z18clip_get_mem_usagePK8clip_ctx"
 _FREE = "_Z9clip_freeP8clip_ctx"
-# Scratch space beside the weights; a graph of the usual image sizes takes less.
-_SCRATCH_BYTES = 512 * 1024 * 1024
+# Room beside the weights. A measurement also wants that of the graph, or it would come out short; a
+# load must only not run out while the weights are allocated, which would end the process.
+_ROOM_TO_MEASURE_BYTES = 512 * 1024 * 1024
+_ROOM_TO_LOAD_BYTES = 64 * 1024 * 1024
 
 
 _NAMES = re.compile(r"^(?:\w*_\w+: )+")
@@ -100,7 +102,8 @@ def measured_projector(path: Path, device: Device | None) -> ProjectorShare:
         return ProjectorShare(
             device_bytes=0 if on_host else size, host_bytes=size if on_host else 0, n_embd=None
         )
-    asked = device if device is not None and _has_room(device, path) else None
+    has_room = device is not None and _has_room(device, path, _ROOM_TO_MEASURE_BYTES)
+    asked = device if has_room else None
     log_sink.mark()
     result = _native(_INIT, _ClipResult, ctypes.c_char_p, _ClipParameters)(
         str(path).encode(),
@@ -163,7 +166,7 @@ class Projector:
             Cancelled: `progress` returned False.
         """
         self.path = path
-        if device is not None and not _has_room(device, path):
+        if device is not None and not _has_room(device, path, _ROOM_TO_LOAD_BYTES):
             raise UserError(
                 "engine.projector_out_of_memory", path=str(path), device=device.info.description
             )
@@ -266,10 +269,10 @@ def _last_graphs() -> list[str]:
     return kept
 
 
-def _has_room(device: Device, path: Path) -> bool:
-    """Whether the weights and their scratch space fit where the device says what it has free."""
+def _has_room(device: Device, path: Path, beside_bytes: int) -> bool:
+    """Whether the weights fit with some room, where the device says what it has free."""
     free_bytes = device.free_now_bytes()
-    return free_bytes is None or free_bytes >= path.stat().st_size + _SCRATCH_BYTES
+    return free_bytes is None or free_bytes >= path.stat().st_size + beside_bytes
 
 
 @cache

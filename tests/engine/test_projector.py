@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
 from engine.errors import UserError
-from engine.llama.devices import Devices
+from engine.llama.devices import Device, Devices
 from engine.llama.dry_run import DryRun
 from engine.llama.engine import Engine
 from engine.models.projector import weights_bytes
@@ -22,7 +23,6 @@ from tests.support.tiny_projector import write_projector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from engine.worker.protocol import ContextInfo
 
@@ -80,6 +80,30 @@ def test_it_goes_to_the_first_device_and_takes_from_its_share(
     live = _loaded(replace(settings, tensor_split=(1, 1))).projector_bytes
     assert abs(live[nodes[0]] - plan.devices[0].projector_bytes) <= _ROUNDING_BYTES
     assert abs(live.get("cpu", 0) - plan.host.projector_bytes) <= _ROUNDING_BYTES
+
+
+@pytest.mark.model
+def test_a_device_without_room_is_stood_in_for_and_refuses_the_load(
+    settings: EngineSettings, nodes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, devices=nodes)
+    run = DryRun(settings.model_path, Devices())
+    roomy = run.measure(settings)
+    run.close()
+    monkeypatch.setattr(Device, "free_now_bytes", lambda _device: 1_000_000)
+    run = DryRun(settings.model_path, Devices())
+    crowded = run.measure(settings)
+    run.close()
+    # On the CPU the same graph, without the copies to a device.
+    weights = weights_bytes(Path(settings.mmproj))
+    assert crowded.host.projector_bytes == 0
+    assert weights < crowded.devices[0].projector_bytes
+    assert crowded.devices[0].projector_bytes == pytest.approx(
+        roomy.devices[0].projector_bytes, rel=0.25
+    )
+    with pytest.raises(UserError) as caught:
+        _loaded(settings)
+    assert caught.value.code == "engine.projector_out_of_memory"
 
 
 def test_a_plan_tells_it_apart_and_says_what_it_is_good_for(settings: EngineSettings) -> None:
