@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
 
 _SIZES = (1, 2, 3, 4, 6, 8, 11, 15)
-# Where guessing did not pay it is tried again after so many tokens: the text may have changed.
-_PAUSE_TOKENS = 64
+# Where guessing did not pay it is tried again after so many tokens, then after twice as many: the
+# text may have changed, or something else on the machine was in the way.
+_PAUSE_TOKENS = (8, 128)
 
 
 class DraftGuesser:
@@ -42,6 +43,7 @@ class DraftGuesser:
         self._chance = Chance(3, 4)
         self._awaited: list[int] = []
         self._pause = 0
+        self._next_pause = _PAUSE_TOKENS[0]
         self._catching_up = False
         self.drafted = 0
         self.accepted = 0
@@ -57,7 +59,7 @@ class DraftGuesser:
         if costs.of(1) is None or best_size(self._sizes, 16, self._chance.value, costs):
             self._draft.read(self._text, cancelled)
         else:
-            self._pause = _PAUSE_TOKENS
+            self._rest()
 
     def note(self, token: int) -> None:
         """A token was written."""
@@ -78,9 +80,8 @@ class DraftGuesser:
         size = best_size(self._sizes, room, self._chance.value, self._draft.costs)
         if not size:
             # Without the cost of a plain step there is nothing to compare with: one is due.
-            is_known = self._draft.costs.of(1) is not None
-            self._pause = _PAUSE_TOKENS if is_known else 0
-            self._chance = Chance(3, 4) if is_known else self._chance
+            if self._draft.costs.of(1) is not None:
+                self._rest()
             return []
         self._catching_up = self._draft.missing(self._text) > size + 2
         try:
@@ -95,9 +96,17 @@ class DraftGuesser:
         """A step with so many guesses gave so many right ones, plus the token after them."""
         self.drafted += drafted
         self.accepted += accepted
+        if 2 * accepted > drafted:
+            self._next_pause = _PAUSE_TOKENS[0]
         if not self._catching_up:
             self._draft.costs.note(drafted + 1, seconds)
         self._catching_up = False
+
+    def _rest(self) -> None:
+        """Guess nothing for a while, then try anew."""
+        self._pause = self._next_pause
+        self._next_pause = min(2 * self._next_pause, _PAUSE_TOKENS[1])
+        self._chance = Chance(3, 4)
 
     def restart(self, text: list[int]) -> None:
         """The reply goes on behind another text."""

@@ -4,7 +4,7 @@
 
 ``turns``: a document of some 16,000 tokens and twenty questions, with the time to the first token
 of the first, the second and the last. ``quote``: a passage is asked for word for word, with prompt
-lookup off and on in turn; medians of five. ``memory``: what the worker holds beyond llama.cpp's own
+lookup off and on in turn; medians of four. ``memory``: what the worker holds beyond llama.cpp's own
 account of it. Prints one line of JSON each.
 """
 
@@ -67,13 +67,13 @@ def quote(worker: BlockingWorker, _loaded: Loaded) -> dict[str, object]:
     rates: dict[bool, list[float]] = {False: [], True: []}
     replies = set()
     share = 0.0
-    for turn in range(6):
+    for turn in range(5):
         for is_on in rates:
             reply, done = _ask(
                 worker,
                 prompt,
                 GenerationSettings(
-                    temperature=0.0, max_tokens=160, repeat_penalty=1.0, prompt_lookup=is_on
+                    temperature=0.0, max_tokens=96, repeat_penalty=1.0, prompt_lookup=is_on
                 ),
             )
             replies.add(reply)
