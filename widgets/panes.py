@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from widgets.engine_strip import EngineStrip
 
 NARROW_PX: Final = 1120
-_SIDEBAR_PX: Final = (200, 420)
+_SIDEBAR_PX: Final = (216, 420)
 _CENTRE_PX: Final = 360
 _ENGINE_PX: Final = (320, 560)
 _SETTLE_MS: Final = 800

@@ -128,7 +128,7 @@ QPushButton[kind="name"]:hover { color: $accent; text-decoration: underline; }
 QPushButton[kind="name"]:focus { border: 1px solid $accent; }
 
 QPushButton[kind="segment"] {
-    background: transparent; border: 1px solid transparent; color: $dim; padding: 7px 12px;
+    background: transparent; border: 1px solid transparent; color: $dim; padding: 7px 9px;
 }
 QPushButton[kind="segment"]:hover { color: $text; }
 QPushButton[kind="segment"]:checked { background: $card; border-color: $line; color: $text; }

@@ -119,6 +119,12 @@ def test_pages_switch_by_key_and_by_segment(window: MainWindow, qtbot: QtBot) ->
     assert window.page() == "chat"
 
 
+def test_the_pages_are_named_in_full_in_the_narrowest_sidebar(window: MainWindow) -> None:
+    window.panes.setSizes([0, 800, 400])
+    for segment in window.sidebar.pages.findChildren(QPushButton):
+        assert segment.width() >= segment.sizeHint().width(), segment.text()
+
+
 def test_choosing_a_chat_returns_to_the_chat_page(window: MainWindow) -> None:
     window.show_page("models")
     window.sidebar.chat_selected.emit("1")
