@@ -63,6 +63,7 @@ class PaneController(QObject):
         self._snapshot: Snapshot | None = None
         self._has_plan = False
         self._nodes: dict[str, None] = {}
+        self.edited.connect(self._note_nodes)
         self._loaded: Loaded | None = None
         self._profile = ""
         engine.session_changed.connect(self._on_session_changed)
@@ -92,9 +93,10 @@ class PaneController(QObject):
     @property
     def nodes(self) -> tuple[str, ...]:
         """Other machines' devices that were used since the start, also those that are off now."""
-        devices = self._pane.edited().devices
-        self._nodes |= dict.fromkeys(one for one in devices if _ADDRESS.match(one))
         return tuple(self._nodes)
+
+    def _note_nodes(self, settings: EngineSettings) -> None:
+        self._nodes |= dict.fromkeys(one for one in settings.devices if _ADDRESS.match(one))
 
     # ---- choosing and loading
 

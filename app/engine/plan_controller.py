@@ -158,6 +158,14 @@ class PlanController(QObject):
             self.ask(self._pane.edited())
         else:
             self._pane.set_apply(ApplyView(is_possible=True, detail=problem.message))
+            self._show_unplanned(problem)
+
+    def _show_unplanned(self, problem: Problem) -> None:
+        """Without a plan the chosen nodes are still listed: one that is gone can be left out."""
+        devices = self._pane.edited().devices
+        if problem.params.get("address") in devices:
+            self._pane_controller.plan_is_shown(shown=True)
+            self._window.set_plan(plan_views.unplanned_view(devices, problem))
 
     def _show(self, plan: Plan) -> None:
         if plan.settings != self._pane.edited():

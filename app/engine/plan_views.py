@@ -25,6 +25,7 @@ from widgets.settings.share_slider import reduced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.errors import Problem
     from engine.planning.facts import DeviceFacts
     from engine.planning.plan import DevicePlan, Fix, Plan, PlanMessage
     from engine.planning.protocol import Opened
@@ -89,6 +90,29 @@ def off_devices(opened: Opened | None, plan: Plan, nodes: Sequence[str]) -> tupl
     others = (node for node in nodes if node not in seen)
     found += [DeviceView(id=node, name=node, kind="rpc", is_on=False) for node in others]
     return tuple(found)
+
+
+def unplanned_view(devices: Sequence[str], problem: Problem) -> DevicePlanView:
+    """The chosen devices where no plan can be made because one of them does not answer."""
+    lost = problem.params.get("address")
+    bars = [
+        DeviceView(
+            id=device,
+            name=device,
+            kind="rpc" if ":" in device else "gpu",
+            is_unknown=True,
+            is_lost=device == lost,
+            problem=_tr("does not answer") if device == lost else "",
+        )
+        for device in devices
+    ]
+    ram = DeviceView(id="ram", name=_tr("RAM"), kind="ram", is_unknown=True)
+    return DevicePlanView(
+        devices=(*bars, ram),
+        summary=_tr("{name} does not answer").format(name=lost),
+        summary_tone="bad",
+        summary_detail=problem.message,
+    )
 
 
 def _name(device: DevicePlan | DeviceFacts) -> str:

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtWidgets import QAbstractButton
 
 from engine.models.demo import demo_model_path
-from engine.remote.servers import start_server, stop_server
+from engine.remote.servers import free_port, start_server, stop_server
 from engine.settings import EngineSettings, validated
 from tests.support.desk import faulty, open_desk
 from widgets.engine_pane.viewdata import DevicePlanView, SettingHints
@@ -221,6 +221,28 @@ def test_a_device_that_is_off_stays_in_the_list_and_comes_back(seen: Seen) -> No
         seen.edit(devices=("cpu",))
         for _, server in servers:
             stop_server(server)
+
+
+def test_a_node_that_is_gone_can_be_left_out(seen: Seen) -> None:
+    address, server = start_server("CPU", threads=1)
+    gone = f"127.0.0.1:{free_port()}"
+    pane = seen.desk.desktop.window.engine
+    try:
+        seen.desk.desktop.pane.set_edited(validated(seen.edited, devices=(address, gone)))
+        seen.desk.until(lambda: seen.plan.summary_tone == "bad", "a sentence about the node")
+        assert gone in seen.plan.summary
+        assert [(d.id, d.is_lost) for d in seen.plan.devices][:2] == [
+            (address, False),
+            (gone, True),
+        ]
+        assert all(device.planned_bytes is None for device in seen.plan.devices)
+        pane.device_switched.emit(gone, False)
+        seen.settle()
+        assert list(seen.edited.devices) == [address]
+        assert _shown(seen)[:2] == [(address, True), (gone, False)]
+    finally:
+        seen.edit(devices=("cpu",))
+        stop_server(server)
 
 
 def _shown(seen: Seen) -> list[tuple[str, bool]]:
