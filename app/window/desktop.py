@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = "layout"
 _DRAFT = "draft"
+_PAINTED_AFTER_MS = 1500
 
 
 class Desktop(QObject):
@@ -324,6 +325,8 @@ class Desktop(QObject):
         """
         self.presenter.refresh()
         self.later.add(lambda: self._open_first(model, first))
+        # A window that starts minimised is not painted.
+        QTimer.singleShot(_PAINTED_AFTER_MS, self.later, self.later.begin)
 
     def _open_first(self, model: str, first: str) -> None:
         if not self.settings.recent_models:

@@ -48,7 +48,9 @@ class Later(QObject):
         return not self._steps
 
     def begin(self) -> None:
-        """Start; for when the window is painted."""
+        """Start; for when the window is painted. A second call does nothing."""
+        if self._has_begun:
+            return
         self._has_begun = True
         for step in self._steps:
             self._load(step)

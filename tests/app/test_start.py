@@ -70,6 +70,12 @@ def test_a_model_chosen_before_the_rest_is_there_is_planned(
     )
 
 
+def test_a_window_that_starts_minimised_is_composed_as_well(desktop: Desktop, qtbot: QtBot) -> None:
+    desktop.open_first()
+    assert not desktop.later.is_done
+    qtbot.waitUntil(lambda: desktop.later.is_done, timeout=int(PATIENCE_S * 1000))
+
+
 def test_steps_are_taken_in_order_and_once(qapp: QApplication, qtbot: QtBot) -> None:
     taken: list[str] = []
     later = Later([Step(partial(taken.append, name), ("json",)) for name in "abc"])
