@@ -102,6 +102,7 @@ class Gallery(QObject):
         desktop.sidebar.refresh_chats()
         yield from self._shots("answer")
         yield from self._document()
+        yield from self._passages()
         yield from self._library()
         yield from self._settings()
         yield from self._long_chat()
@@ -121,6 +122,20 @@ class Gallery(QObject):
         yield from self._shots("writing")
         desktop.chat.stop()
         yield lambda: desktop.engine.session.state is State.READY
+
+    def _passages(self) -> Iterator[Callable[[], bool]]:
+        desktop = self._desktop
+        chat_id = desktop.chat.chat_id
+        if chat_id is None:
+            return
+        for held in desktop.shelf.held(chat_id):
+            desktop.shelf.choose_mode(chat_id, held.key, "passages")
+        desktop.chat_view.send_requested.emit("How did sailors read the marks in the dark?")
+        yield lambda: desktop.engine.session.state is State.WRITING
+        yield lambda: desktop.engine.session.state is State.READY
+        desktop.found.toggle()
+        yield from self._shots("passages")
+        desktop.found.close()
 
     def _library(self) -> Iterator[Callable[[], bool]]:
         desktop = self._desktop

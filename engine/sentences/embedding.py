@@ -17,8 +17,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "embedding.gone": ("The embedding model was changed meanwhile.", ""),
     "embedding.crashed": (
         "The embedding model stopped ({reason}).",
-        "Choose another embedding model in the preferences under Documents; the log has its last "
-        "words.",
+        "If it stops again, choose another embedding model in the preferences under Documents.",
     ),
     "embedding.stalled": (
         "The embedding model did not answer for {seconds:.0f} seconds and was stopped.",
