@@ -92,6 +92,7 @@ class DryRun:
         self._open: OrderedDict[tuple[object, ...], MeasuredModel] = OrderedDict()
         self._draft: DryRun | None = None
         self._projectors: dict[tuple[object, ...], ProjectorShare] = {}
+        self._projector_paths: dict[str, Path | None] = {}
 
     def close(self) -> None:
         """Close all models."""
@@ -125,7 +126,7 @@ class DryRun:
         by_shares = divided(settings, shares or shares_of(free_bytes, taken_bytes=taken_bytes))
         model = self._model(by_shares)
         if projector is not None and projector.n_embd not in (None, model.n_embd):
-            path = projector_of(settings)
+            path = self._projector_path(settings)
             assert path
             raise foreign(path, projector.n_embd or 0, model.n_embd)
         # A measured context has no threads to start.
@@ -167,7 +168,7 @@ class DryRun:
 
     def _projector(self, settings: EngineSettings) -> ProjectorShare | None:
         """What the projector takes; measured once for each file and device."""
-        path = projector_of(settings)
+        path = self._projector_path(settings)
         if path is None:
             return None
         devices = placed(settings, self._devices.chosen(settings.devices))
@@ -177,6 +178,13 @@ class DryRun:
         if key not in self._projectors:
             self._projectors[key] = measured_projector(path, device)
         return self._projectors[key]
+
+    def _projector_path(self, settings: EngineSettings) -> Path | None:
+        # Looked for once: "auto" opens every model file of the folder.
+        path = self._projector_paths.get(settings.mmproj)
+        if path is None or not path.is_file():
+            path = self._projector_paths[settings.mmproj] = projector_of(settings)
+        return path
 
     def _model(self, settings: EngineSettings) -> MeasuredModel:
         devices = self._devices.chosen(settings.devices)
