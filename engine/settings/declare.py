@@ -71,7 +71,7 @@ def about(
         le: Largest allowed value.
         form: The editor to use when the type alone does not say.
         step: Step of the spin box.
-        special: What the smallest value means, shown in its place (e.g. ``"auto"``).
+        special: What the smallest value, or nothing, means; shown in its place (``"auto"``).
     """
     extra = {"group": group, "cost": cost, "unit": unit, "form": form, "special": special}
     if step is not None:

@@ -75,6 +75,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             "address such as 127.0.0.1:50052, or cpu. Empty takes every GPU.",
             group=Group.DEVICES,
             cost=Cost.RELOAD,
+            special="every GPU",
         ),
     ] = ()
     split_mode: Annotated[
@@ -95,6 +96,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             "(layer) or evenly (tensor).",
             group=Group.DEVICES,
             cost=Cost.RELOAD,
+            special="auto",
         ),
     ] = ()
     main_gpu: Annotated[
@@ -279,6 +281,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             "that the model uses.",
             group=Group.SPEED,
             cost=Cost.RELOAD,
+            special="the model's first",
         ),
     ] = ()
     draft_tokens: Annotated[

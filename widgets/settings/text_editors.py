@@ -36,7 +36,7 @@ class LineEditor(FieldEditor):
         self._line.setObjectName(f"setting_{info.name}")
         self._line.setAccessibleName(info.title)
         self._line.setFont(theme.font("body"))
-        self._line.setPlaceholderText(self.tr("none"))
+        self._line.setPlaceholderText(info.special or self.tr("none"))
         self._line.editingFinished.connect(self._on_editing_finished)
         self._shown = ""
         self._layout = row(theme.SPACE.xs)
