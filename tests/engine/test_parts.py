@@ -112,6 +112,14 @@ def test_parts_end_with_pages_and_with_documents() -> None:
     assert "[tale p. 4]\npage 4" in parts[1].text
 
 
+def test_the_pieces_of_a_long_page_are_told_apart() -> None:
+    parts = cut((source("rain " * 400),), 150, lambda them: [words(text) for text in them])
+    assert len(parts) > 2
+    assert {part.pages for part in parts} == {"1"}
+    assert parts[0].place.startswith("p. 1 (0\u2013")
+    assert parts[-1].place.endswith("\u2013100 %)")
+
+
 def test_lines_are_told_from_the_first_to_the_last() -> None:
     pages = tuple(
         Page(number=number, label=f"{number}1-{number + 1}0", mark="lines", text="rain " * 50)

@@ -92,7 +92,7 @@ def cut(sources: Sequence[Source], room_tokens: int, count: Count) -> tuple[Part
                     name=source.name,
                     file_name=source.file_name,
                     pages=as_selection(one.page.number for one in stretches),
-                    place=_place(stretches[0].page, stretches[-1].page),
+                    place=_place(stretches[0], stretches[-1]),
                     text=part_text(source.name, stretches),
                     tokens=frame + sum(sized[index][1] for index in group),
                 )
@@ -166,9 +166,14 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
     return joined
 
 
-def _place(first: Page, last: Page) -> str:
+def _place(begin_at: Stretch, end_at: Stretch) -> str:
+    first, last = begin_at.page, end_at.page
     if first.number == last.number:
-        return first.anchor
+        length = len(first.text)
+        if (begin_at.start, end_at.end) == (0, length):
+            return first.anchor
+        begins, ends = (round(100 * at / length) for at in (begin_at.start, end_at.end))
+        return f"{first.anchor} ({begins}\u2013{ends} %)"
     if first.mark != last.mark:
         return f"{first.anchor} \u2013 {last.anchor}"
     # A page of lines or rows is called by its own range: the first and the last of them are told.
