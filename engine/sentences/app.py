@@ -33,7 +33,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "",
     ),
     "app.passages_given": (
-        "{count} of {out_of} passages from {name} were given to the model ({tokens} tokens).",
+        "{count:,} of {out_of:,} passages from {name} were given to the model ({tokens:,} tokens).",
         "",
     ),
     "app.no_passages": (
@@ -47,7 +47,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "",
     ),
     "app.passages_do_not_fit": (
-        "{count} passages of {name} answer to the question, and none fits into the context.",
+        "{count:,} passages of {name} answer to the question, and none fits into the context.",
         "",
     ),
 }
