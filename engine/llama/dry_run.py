@@ -20,11 +20,10 @@ from engine.llama.failures import context_failure
 from engine.llama.library import api, log_sink
 from engine.llama.measured_model import MeasuredModel
 from engine.llama.parameters import KV_TYPES, context_parameters
-from engine.llama.placement import divided, placed, shares_of
-from engine.llama.projector import foreign, measured_projector
+from engine.llama.placement import divided, shares_of
+from engine.llama.projector_plan import ProjectorPlan
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
-from engine.models.projector import projector_of
 from engine.planning.header import read_header
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ class DryRun:
         self._skeleton = skeleton_of(Path(facts.path)) if is_whole else None
         self._open: OrderedDict[tuple[object, ...], MeasuredModel] = OrderedDict()
         self._draft: DryRun | None = None
-        self._projectors: dict[tuple[object, ...], ProjectorShare] = {}
-        self._projector_paths: dict[str, Path | None] = {}
+        self._projector = ProjectorPlan(devices)
 
     def close(self) -> None:
         """Close all models."""
@@ -121,14 +119,12 @@ class DryRun:
         Raises:
             UserError: llama.cpp refuses the settings.
         """
-        projector = self._projector(settings)
+        projector = self._projector.share(settings)
         taken_bytes = projector.device_bytes if projector is not None else 0
         by_shares = divided(settings, shares or shares_of(free_bytes, taken_bytes=taken_bytes))
         model = self._model(by_shares)
-        if projector is not None and projector.n_embd not in (None, model.n_embd):
-            path = self._projector_path(settings)
-            assert path
-            raise foreign(path, projector.n_embd or 0, model.n_embd)
+        if projector is not None:
+            self._projector.check_width(settings, projector, model.n_embd)
         # A measured context has no threads to start.
         parameters = context_parameters(settings, threads=1, threads_batch=1)
         log_sink.mark()
@@ -165,26 +161,6 @@ class DryRun:
             ),
             host=_sum(measured.host, draft.host),
         )
-
-    def _projector(self, settings: EngineSettings) -> ProjectorShare | None:
-        """What the projector takes; measured once for each file and device."""
-        path = self._projector_path(settings)
-        if path is None:
-            return None
-        devices = placed(settings, self._devices.chosen(settings.devices))
-        device = devices[0] if devices else None
-        found = path.stat()
-        key = (path, found.st_size, found.st_mtime_ns, device.handle if device else 0)
-        if key not in self._projectors:
-            self._projectors[key] = measured_projector(path, device)
-        return self._projectors[key]
-
-    def _projector_path(self, settings: EngineSettings) -> Path | None:
-        # Looked for once: "auto" opens every model file of the folder.
-        path = self._projector_paths.get(settings.mmproj)
-        if path is None or not path.is_file():
-            path = self._projector_paths[settings.mmproj] = projector_of(settings)
-        return path
 
     def _model(self, settings: EngineSettings) -> MeasuredModel:
         devices = self._devices.chosen(settings.devices)
