@@ -20,7 +20,7 @@ from engine.llama.failures import context_failure
 from engine.llama.library import api, log_sink
 from engine.llama.measured_model import MeasuredModel
 from engine.llama.parameters import KV_TYPES, context_parameters
-from engine.llama.placement import divided, shares_of
+from engine.llama.placement import divided, placed, shares_of
 from engine.llama.projector_plan import ProjectorPlan
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
