@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.chat.prompting import PromptPart
     from app.cli.ask import Terminal
     from engine.documents.parts.cost import Cost
+    from engine.documents.parts.kept import KeptNotes
     from engine.documents.parts.results import PartNotes, PartsRead, Plan, Progress
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.protocol import Event, Finished, Loaded, Measured
@@ -98,16 +99,10 @@ def ask_in_parts(
     Raises:
         UserError: ``parts.stopped`` after Ctrl-C, and whatever keeps the engine from working.
     """
-    sources = sources_of(parts)
     kept = kept_notes()
     kept.forget_old()
     with _stopping(), LastingWorker(settings, terminal.show, log) as worker:
-        name = model_id(worker.loaded.model)
-        without = worker.measure(_prompt(question, parts, ""), generation)
-        planner = Planner(
-            worker, kept, model_id=name, generation=generation, cancelled=lambda: False
-        )
-        plan = planner.plan(question, sources, answering(without, generation))
+        plan = _planned(worker, kept, question, parts, generation)
         terminal.say("")
         print(cost_words(plan.cost), file=sys.stderr)
         if only_cost:
@@ -117,7 +112,7 @@ def ask_in_parts(
             worker,
             kept,
             plan,
-            model_id=name,
+            model_id=model_id(worker.loaded.model),
             generation=generation,
             cancelled=lambda: False,
             on_progress=_Line(terminal).show,
@@ -139,6 +134,24 @@ def ask_in_parts(
         terminal.close(worker.loaded, finished)
         _print_parts(read)
     return 0
+
+
+def _planned(
+    worker: LastingWorker,
+    kept: KeptNotes,
+    question: str,
+    parts: Sequence[PromptPart],
+    generation: GenerationSettings,
+) -> Plan:
+    without = worker.measure(_prompt(question, parts, ""), generation)
+    planner = Planner(
+        worker,
+        kept,
+        model_id=model_id(worker.loaded.model),
+        generation=generation,
+        cancelled=lambda: False,
+    )
+    return planner.plan(question, sources_of(parts), answering(without, generation))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from engine.documents.parts.merging import Merges
     from engine.worker.protocol import Usage
 
 _SHORT_NOTE_TOKENS = 8
@@ -57,25 +58,32 @@ def predicted(
     parts: int,
     parts_read: int,
     part_tokens: int,
-    merge_requests: int,
-    merge_read_tokens: int,
-    merge_write_tokens: int,
-    answer_read_tokens: int,
-    answer_write_tokens: int,
+    merges: Merges,
+    answer: tuple[int, int],
     note_tokens: int,
     rates: Rates,
 ) -> Cost:
-    """The cost of a plan. `part_tokens` is what is read for the parts that are left."""
+    """The cost of a plan.
+
+    Args:
+        parts: How many there are.
+        parts_read: Those of them that are kept.
+        part_tokens: What is read for the others.
+        merges: What merging takes at most.
+        answer: What the answer reads and writes at most.
+        note_tokens: The longest a note may be.
+        rates: This machine's speeds.
+    """
     left = parts - parts_read
-    read = part_tokens + merge_read_tokens + answer_read_tokens
-    write = left * note_tokens + merge_write_tokens + answer_write_tokens
+    read = part_tokens + merges.read_tokens + answer[0]
+    write = left * note_tokens + merges.write_tokens + answer[1]
     least = left * _SHORT_NOTE_TOKENS
     return Cost(
         parts=parts,
         parts_read=parts_read,
         read_tokens=read,
         write_tokens=write,
-        requests=left + merge_requests + 1,
+        requests=left + merges.requests + 1,
         note_tokens=note_tokens,
         read_per_second=rates.read_per_second,
         write_per_second=rates.write_per_second,

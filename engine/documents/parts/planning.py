@@ -122,24 +122,22 @@ class Planner:
         found = {part.number: self._kept.get(key) for part, key in zip(parts, keys, strict=True)}
         kept = {number: written for number, written in found.items() if written is not None}
         left = [one for one in zip(parts, requests, strict=True) if one[0].number not in kept]
-        rates = self._rates(wording, [part for part, _ in left], rates or Rates())
-        merges = most_merges(len(parts), limit, merge_room, answer_room)
         cost = predicted(
             parts=len(parts),
             parts_read=len(kept),
             part_tokens=sum(tokens - shared for _, tokens in left) + (shared if left else 0),
-            merge_requests=merges.requests,
-            merge_read_tokens=merges.read_tokens,
-            merge_write_tokens=merges.write_tokens,
-            answer_read_tokens=answering.measured.prompt_tokens
-            + min(answer_room, len(parts) * limit),
-            answer_write_tokens=min(
-                self._generation.max_tokens or n_ctx, n_ctx - answering.measured.prompt_tokens
-            ),
+            merges=most_merges(len(parts), limit, merge_room, answer_room),
+            answer=self._answer(answering.measured, min(answer_room, len(parts) * limit)),
             note_tokens=limit,
-            rates=rates,
+            rates=self._rates(wording, [part for part, _ in left], rates or Rates()),
         )
         return Plan(wording, parts, requests, shared, keys, kept, merge_room, answer_room, cost)
+
+    def _answer(self, measured: Measured, notes: int) -> tuple[int, int]:
+        """The most tokens that the answer reads and writes."""
+        left = measured.n_ctx - measured.prompt_tokens
+        written = min(self._generation.max_tokens or measured.n_ctx, left)
+        return measured.prompt_tokens + notes, written
 
     def _cut(
         self,
