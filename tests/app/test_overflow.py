@@ -40,7 +40,7 @@ def desk(qapp: QApplication) -> Iterator[Desk]:
             max_tokens=REPLY_TOKENS,
         )
         desk.desktop.settings.set_generation(calm)
-        desk.load(demo_model_path(), n_ctx=N_CTX, n_threads=2, n_threads_batch=2)
+        desk.load(demo_model_path(), n_ctx=N_CTX, n_threads=1, n_threads_batch=1)
         yield desk
 
 

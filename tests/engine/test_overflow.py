@@ -28,8 +28,8 @@ N_CTX = 256
 SETTINGS = EngineSettings(
     model_path=str(demo_model_path()),
     n_ctx=N_CTX,
-    n_threads=2,
-    n_threads_batch=2,
+    n_threads=1,
+    n_threads_batch=1,
     devices=("cpu",),
 )
 CALM = GenerationSettings(system_prompt="Be brief.", temperature=0.0, max_tokens=8, overflow="drop")
