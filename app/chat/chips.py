@@ -69,8 +69,7 @@ class DocumentChips(QObject):
         if held.mode == "parts":
             return self._parts_chip(view, held)
         tokens = self._tokens_of(held.key)
-        is_open = held.mode == "automatic" and held.settled is None
-        if (tokens is None or is_open) and self._engine.session.loaded is not None:
+        if (tokens is None or held.is_undecided) and self._engine.session.loaded is not None:
             return _replaced(view, state="counting")
         if self._ledger.overflow_tokens and tokens is not None:
             return _replaced(

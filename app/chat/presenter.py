@@ -92,7 +92,8 @@ class ChatPresenter(QObject):
         branch = self._chat.branch
         has_model = session.loaded is not None or session.request_id != 0
         hint = "" if has_model else self.tr("Load a model to ask something.")
-        over = self._ledger.overflow_tokens
+        deciding = any(held.is_undecided for held in self._held())
+        over = 0 if deciding else self._ledger.overflow_tokens
         if over and session.loaded is not None:
             hint = self.tr("{over:,} tokens too long for the context; choose a way to fit.").format(
                 over=over

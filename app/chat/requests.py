@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Prompt
 
+# A draft that grew by so many characters may leave a document no room; each letter does not.
+_LONGER = 200
+
 
 class Requests:
     """Puts prompts together and finds passages for their questions. Main thread.
@@ -68,7 +71,7 @@ class Requests:
             chat_id,
             self._prompt_of(chat_id, messages, draft),
             self._counting(chat_id),
-            moment=(len(messages), messages[-1].id if messages else 0),
+            moment=(len(messages), messages[-1].id if messages else 0, len(draft) // _LONGER),
         )
         without = self._prompt(chat_id, messages, draft=draft)
         if not self._has_passages(chat_id):

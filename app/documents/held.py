@@ -65,6 +65,11 @@ class Held:
         return self.settled.mode if self.settled else "whole"
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether it is automatic and nobody has looked yet what that comes to."""
+        return self.mode == "automatic" and self.document is not None and self.settled is None
+
+    @property
     def asks(self) -> bool:
         """Whether its file is another one now and the user did not say yet what to do."""
         return self.file in ("changed", "gone") and self.version != self.kept

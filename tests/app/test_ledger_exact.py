@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_what_is_measured_is_what_is_read(demo_model: Path, tmp_path: Path) -> None:
     mixer = Mixer(demo_model, tmp_path / "passages.sqlite3", n_ctx=256, seed=7)
     try:
-        for _ in range(16):
+        for _ in range(15):
             mixer.step()
     finally:
         mixer.close()

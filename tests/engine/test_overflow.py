@@ -152,12 +152,11 @@ def test_what_cannot_be_dropped_is_refused(engine: Engine) -> None:
 
 
 def test_a_reply_that_runs_out_of_context_stops_there(engine: Engine) -> None:
-    for overflow in ("stop", "drop"):
-        generation = replace(CALM, overflow=overflow, max_tokens=0, logit_bias=("<|im_end|>=-inf",))
-        asked = ask(engine, chat(3), generation)
-        assert asked.finished.stop_reason == "context_full"
-        assert asked.finished.context_used == N_CTX
-        assert not asked.removed
+    generation = replace(CALM, max_tokens=0, logit_bias=("<|im_end|>=-inf",))
+    asked = ask(engine, chat(3), generation)
+    assert asked.finished.stop_reason == "context_full"
+    assert asked.finished.context_used == N_CTX
+    assert not asked.removed
 
 
 def test_rolling_shifts_and_then_takes_the_reply_itself(engine: Engine) -> None:
