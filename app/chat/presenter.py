@@ -219,14 +219,14 @@ class ChatPresenter(QObject):
                 taken[segment.kind] += segment.tokens
         words = self.tr(
             "The next request is {over:,} tokens longer than the context of {n_ctx:,}: documents "
-            "{documents:,}, conversation {chat:,}, this message {message:,}. Nothing was sent. "
-            "Every way below leaves the chat itself as it is."
+            "{documents:,}, conversation {chat:,}, this message {message:,}. Nothing is sent until "
+            "you choose; older messages that are left out stay in the chat."
         )
         actions = [ActionView("new_chat", self.tr("New chat"))]
         if self._chat.generation().overflow == "stop":
             actions[:0] = [
-                ActionView("overflow:drop", self.tr("Drop the oldest messages")),
-                ActionView("overflow:summarise", self.tr("Summarise the oldest messages")),
+                ActionView("overflow:drop", self.tr("Drop the oldest")),
+                ActionView("overflow:summarise", self.tr("Summarise the oldest")),
             ]
         return CardView(
             kind="context_full",

@@ -71,7 +71,10 @@ def plan_summary(
     """
     drop = msgspec.structs.replace(generation, overflow="drop")
     stop = msgspec.structs.replace(generation, overflow="stop")
-    fitted = engine.measure(prompt, drop)
+    if engine.measure(prompt, drop).left_out is None:
+        return None
+    # Room for the longest reserve, so that the next question does not need a summary again.
+    fitted = engine.measure(prompt, msgspec.structs.replace(drop, max_tokens=0))
     if fitted.left_out is None:
         return None
     limit = max(_SHORTEST, min(_LONGEST, fitted.n_ctx // _SHARE))
