@@ -153,14 +153,16 @@ def _layers(model: ModelInfo) -> str:
 
 def device_plan(loaded: Loaded | None, snapshot: Snapshot | None) -> DevicePlanView:
     """One bar per device: the engine's own account of its memory beside what others take."""
-    memory = {row.id: row for row in loaded.context.memory} if loaded else {}
+    # RAM has a row for each kind of buffer.
+    rows = loaded.context.memory if loaded else ()
+    memory = {row.id: row for row in rows}
     projector = loaded.context.projector_bytes if loaded else {}
     devices = [
         _gpu_bar(gpu, memory, projector.get(gpu.pci_id, 0))
         for gpu in (snapshot.gpus if snapshot else ())
     ]
     known = {device.id for device in devices}
-    host = [row for id_, row in memory.items() if id_ not in known]
+    host = [row for row in rows if row.id not in known]
     devices.append(_ram_bar(host, snapshot, projector.get("cpu", 0)))
     return DevicePlanView(devices=tuple(devices))
 
