@@ -200,6 +200,20 @@ def test_vectors_of_two_models_and_documents_stay_apart(index: DocumentIndex) ->
     assert index.search_vector(question, "other", ["b"]) == []
 
 
+def test_vectors_are_read_once_for_many_questions(index: DocumentIndex) -> None:
+    source = document("x", "y")
+    index.add(source)
+    ids = [one for one, _ in index.without_vector("d", "m")]
+    index.add_vectors("d", "m", ids, np.ones((2, 8), np.float32))
+    index.search_vector(np.ones(8, np.float32), "m", ["d"])
+    statements: list[str] = []
+    index._db.set_trace_callback(statements.append)
+    index.add(source)
+    assert len(index.search_vector(np.ones(8, np.float32), "m", ["d"])) == 2
+    assert statements
+    assert not any("FROM vector" in one or "BEGIN" in one for one in statements)
+
+
 def test_vectors_of_what_was_removed_meanwhile_are_not_kept(index: DocumentIndex) -> None:
     index.add(document("x", "y", name="a"))
     ids = [one for one, _ in index.without_vector("a", "m")]

@@ -83,11 +83,15 @@ class DocumentIndex:
     def add(self, document: Document) -> int:
         """Index a document unless it is already; return how many chunks it has."""
         characters = sum(len(page.text) for page in document.pages)
+        with self._lock:
+            known = self._size(document.id, characters)
+        # Nearly always it is, and then nothing is written: what is kept in memory stays true.
+        if known is not None:
+            return known
         with self._writing():
-            sql = "SELECT characters, first_id, last_id FROM indexed WHERE document_id = ?"
-            known = self._db.execute(sql, (document.id,)).fetchone()
-            if known and known[0] == characters:
-                return int(known[2] - known[1] + 1)
+            known = self._size(document.id, characters)
+            if known is not None:
+                return known
             # Its text was read in another way before.
             self._forget(document.id)
             first = self._db.execute("SELECT coalesce(max(last_id), 0) FROM indexed").fetchone()[0]
@@ -270,6 +274,12 @@ class DocumentIndex:
                     self._db.execute("ROLLBACK")
                 raise
             self._vectors.clear()
+
+    def _size(self, document_id: str, characters: int) -> int | None:
+        """How many chunks a document has; None where it is not indexed with this much text."""
+        sql = "SELECT last_id - first_id + 1 FROM indexed WHERE document_id = ? AND characters = ?"
+        found = self._db.execute(sql, (document_id, characters)).fetchone()
+        return int(found[0]) if found else None
 
     def _forget(self, document_id: str) -> None:
         for bounds in self._ranges([document_id]):
