@@ -209,6 +209,7 @@ def test_vectors_are_read_once_for_many_questions(index: DocumentIndex) -> None:
     statements: list[str] = []
     index._db.set_trace_callback(statements.append)
     index.add(source)
+    assert index.embedded("d", "m") == 2
     assert len(index.search_vector(np.ones(8, np.float32), "m", ["d"])) == 2
     assert statements
     assert not any("FROM vector" in one or "BEGIN" in one for one in statements)

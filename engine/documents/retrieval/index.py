@@ -186,10 +186,14 @@ class DocumentIndex:
         """How many chunks of a document have a vector of this model."""
         sql = "SELECT count(*) FROM vector WHERE model_id = ? AND chunk_id BETWEEN ? AND ?"
         with self._lock:
-            return sum(
-                self._db.execute(sql, (model_id, *bounds)).fetchone()[0]
-                for bounds in self._ranges([document_id])
-            )
+            self._note_version()
+            for bounds in self._ranges([document_id]):
+                # Counting reads all vectors from the disk; what is in memory is counted already.
+                kept = self._vectors.get((model_id, bounds))
+                if kept is not None and len(kept):
+                    return len(kept)
+                return int(self._db.execute(sql, (model_id, *bounds)).fetchone()[0])
+            return 0
 
     def without_vector(self, document_id: str, model_id: str) -> list[tuple[int, str]]:
         """(chunk id, text) of the document's chunks that this model has not embedded yet."""
@@ -293,8 +297,7 @@ class DocumentIndex:
         bounds = next(iter(self._ranges([document_id])), None)
         if bounds is None:
             return np.empty((0, 0), np.float32), 0
-        # What another process wrote since makes all that is kept doubtful.
-        self._vectors.note(self._db.execute("PRAGMA data_version").fetchone()[0])
+        self._note_version()
         key = (model_id, bounds)
         kept = self._vectors.get(key)
         if kept is None:
@@ -313,6 +316,10 @@ class DocumentIndex:
                 kept = np.frombuffer(data, np.float32).reshape(len(rows), -1)
             self._vectors.put(key, kept)
         return kept, bounds[0]
+
+    def _note_version(self) -> None:
+        # What another process wrote since makes all that is kept doubtful.
+        self._vectors.note(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def _ranges(self, document_ids: Sequence[str], pages: Pages | None = None) -> list[Range]:
         """Ranges of the ids of these documents' chunks; nothing of one that is not indexed."""
