@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
-from PySide6.QtWidgets import QLineEdit, QMenu, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QStyle, QStyleOptionFrame, QWidget
 
 from widgets import parts, theme
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
 HEIGHT_PX: Final = 47
+# What a line edit leaves beside its text.
+_TEXT_MARGIN_PX: Final = 2
 
 
 class Header(QWidget):
@@ -37,7 +39,7 @@ class Header(QWidget):
         self.setObjectName("chatHeader")
         self.setFixedHeight(HEIGHT_PX)
         self._title = ""
-        self.title = QLineEdit()
+        self.title = _TitleEdit()
         self.title.setProperty("bare", "true")
         self.title.setFont(theme.font("title"))
         self.title.setPlaceholderText(self.tr("New chat"))
@@ -96,3 +98,25 @@ class Header(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.color("bg"))
         painter.fillRect(0, self.height() - 1, self.width(), 1, theme.color("line"))
+
+
+class _TitleEdit(QLineEdit):
+    """Says with an ellipsis that a title goes on, which a line edit alone does not."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the title whole while it is edited, else as much of it as fits."""
+        options = QStyleOptionFrame()
+        self.initStyleOption(options)
+        room = (
+            self.style()
+            .subElementRect(QStyle.SubElement.SE_LineEditContents, options, self)
+            .adjusted(_TEXT_MARGIN_PX, 0, -_TEXT_MARGIN_PX, 0)
+        )
+        right = Qt.TextElideMode.ElideRight
+        shown = self.fontMetrics().elidedText(self.text(), right, room.width())
+        if self.hasFocus() or shown == self.text():
+            super().paintEvent(event)
+            return
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
