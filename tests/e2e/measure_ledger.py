@@ -43,7 +43,7 @@ def main() -> int:
         path = Path(gemma.assemble(Path(folder) / "gemma-3-270m.gguf"))
         for name, model in (("SmolLM2 135M", demo_model_path()), ("Gemma 3 270M", path)):
             begun = time.monotonic()
-            mixer = Mixer(model, Path(folder) / f"{model.name}.sqlite3", n_ctx=384, seed=seed)
+            mixer = Mixer(model, Path(folder) / f"{model.name}.sqlite3", n_ctx=512, seed=seed)
             try:
                 for _ in range(requests // 2):
                     mixer.step()

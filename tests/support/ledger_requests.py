@@ -77,8 +77,9 @@ class Mixer:
             n_batch=256,
             n_ubatch=128,
         )
-        self._engine.load(settings, progress=lambda *_: True)
-        self._n_ctx = n_ctx
+        loaded = self._engine.load(settings, progress=lambda *_: True)
+        # llama.cpp rounds it up.
+        self._n_ctx = loaded.context.n_ctx
         self._finder = PassageFinder(index)
         self._documents = [self._document(number) for number in range(4)]
         self._chats: dict[int, list[Message]] = {0: [], 1: [], 2: []}
