@@ -61,7 +61,8 @@ class ChoiceMenu(QMenu):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("choiceMenu")
         self.setAccessibleName(about)
-        # An ampersand would become an underline.
-        self.addAction(neutralised(about).replace("&", "&&")).setEnabled(False)
+        for line in about.splitlines():
+            # An ampersand would become an underline.
+            self.addAction(neutralised(line).replace("&", "&&")).setEnabled(False)
         self.addSeparator()
         add_choices(self, choices, self.chosen.emit)

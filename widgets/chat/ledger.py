@@ -91,13 +91,12 @@ class Ledger(QWidget):
         text = self.tr("{name}: {tokens} tokens, {cached} in the KV cache, {read} to be read")
         if not to_read:
             text = self.tr("{name}: {tokens} tokens, all in the KV cache")
-        text = text.format(
+        return text.format(
             name=name,
             tokens=tokens,
             cached=figures.whole(segment.cached),
             read=figures.whole(to_read),
         )
-        return f"{text}\n{segment.note}" if segment.note else text
 
     def reading_text(self) -> str:
         """How much is to be read and how fast that goes here; empty while unknown."""
