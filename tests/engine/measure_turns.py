@@ -65,18 +65,16 @@ def quote(worker: BlockingWorker, _loaded: Loaded) -> dict[str, object]:
     question = f"{text}\n\nRepeat the text above, word for word, from the beginning."
     prompt = Prompt(chat_id="quote", turns=(Turn(role="user", text=question),))
     rates: dict[bool, list[float]] = {False: [], True: []}
-    replies = set()
     share = 0.0
     for turn in range(5):
         for is_on in rates:
-            reply, done = _ask(
+            _, done = _ask(
                 worker,
                 prompt,
                 GenerationSettings(
                     temperature=0.0, max_tokens=96, repeat_penalty=1.0, prompt_lookup=is_on
                 ),
             )
-            replies.add(reply)
             if turn:
                 rates[is_on].append(done.usage.decode_tokens_per_second or 0.0)
             if is_on and done.usage.drafted_tokens:
@@ -87,7 +85,6 @@ def quote(worker: BlockingWorker, _loaded: Loaded) -> dict[str, object]:
         "lookup_tokens_per_second": round(guessed, 1),
         "speed_up": round(guessed / plain, 2),
         "guessed_right": round(share, 3),
-        "same_text": len(replies) == 1,
     }
 
 
