@@ -90,44 +90,58 @@ static void sift_down(float *heap, int32_t size, int32_t at) {
     }
 }
 
-/* The rank-th largest of some numbers: at least so many tokens reach it. */
-static float nth_largest(const float *numbers, int32_t count, int32_t rank) {
+/* The rank-th largest of every `stride`-th of some numbers: at least so many reach it. */
+static float nth_largest(const float *numbers, int32_t count, int32_t stride, int32_t rank) {
     float heap[MOST_RANK];
-    for (int32_t i = 0; i < rank; i++) heap[i] = numbers[i];
+    for (int32_t i = 0; i < rank; i++) heap[i] = numbers[i * stride];
     for (int32_t i = rank / 2; i-- > 0;) sift_down(heap, rank, i);
     for (int32_t i = rank; i < count; i++) {
-        if (numbers[i] > heap[0]) {
-            heap[0] = numbers[i];
+        if (numbers[i * stride] > heap[0]) {
+            heap[0] = numbers[i * stride];
             sift_down(heap, rank, 0);
         }
     }
     return heap[0];
 }
 
-/* Fills `found` with at least the `rank` largest logits of `n`, and all equal to the least of them
-   or above; `floor` becomes that. `tops` has room for n / 128 numbers, `found->data` for `room`.
+/* Drops what is smaller than the rank-th largest, which becomes the bound; how many are left. */
+static int32_t keep_largest(token_data *data, int32_t count, int32_t rank, float *bound) {
+    if (count <= rank) return count;
+    *bound = nth_largest(&data->logit, count, sizeof *data / sizeof data->logit, rank);
+    int32_t kept = 0;
+    for (int32_t i = 0; i < count; i++)
+        if (data[i].logit >= *bound) data[kept++] = data[i];
+    return kept;
+}
+
+/* Fills `found` with the `rank` largest logits of `n`, and all equal to the least of them; `floor`
+   becomes that. `tops` has room for n / 128 numbers, `found->data` for `room`.
+
+   Likely tokens are neighbours where a vocabulary was made of the commonest first. So the tops of
+   blocks only give a first bound, and what reaches it may be many times the rank.
 
    Returns 0; BROKEN where a logit is not a number or the largest is infinite; TOO_MANY where the
-   rank is too large for the vocabulary, or the room too small. */
+   rank is too large for this, or too many logits are equal. */
 int leadline_candidates(const float *logits, int32_t n, int32_t rank, float *tops, int32_t room,
                         token_data_array *found, float *floor) {
     int32_t blocks = n / BLOCK, count = 0;
-    if (rank < 1 || rank > MOST_RANK || rank * 2 > blocks) return TOO_MANY;
+    if (rank < 1 || rank > MOST_RANK || room < rank + BLOCK) return TOO_MANY;
     if (!block_tops(logits, blocks, tops)) return BROKEN;
-    float bound = nth_largest(tops, blocks, rank);
-    for (int32_t block = 0; block < blocks; block++) {
-        if (!(tops[block] >= bound)) continue;
-        if (tops[block] == INFINITY) return BROKEN;
-        if (count + BLOCK > room) return TOO_MANY;
-        for (int32_t id = block * BLOCK; id < (block + 1) * BLOCK; id++)
-            if (logits[id] >= bound) found->data[count++] = (token_data){id, logits[id], 0.0f};
+    float bound = rank < blocks ? nth_largest(tops, blocks, 1, rank) : -INFINITY;
+    for (int32_t first = 0; first < n; first += BLOCK) {
+        int32_t block = first / BLOCK, end = first + BLOCK < n ? first + BLOCK : n;
+        if (block < blocks && !(tops[block] >= bound)) continue;
+        if (count + BLOCK > room) {
+            count = keep_largest(found->data, count, rank, &bound);
+            if (count + BLOCK > room) return TOO_MANY;
+        }
+        for (int32_t id = first; id < end; id++) {
+            if (logits[id] != logits[id] || logits[id] == INFINITY) return BROKEN;
+            if (logits[id] >= bound)
+                found->data[count++] = (token_data){id, logits[id], 0.0f};
+        }
     }
-    for (int32_t id = blocks * BLOCK; id < n; id++) {
-        if (logits[id] != logits[id] || logits[id] == INFINITY) return BROKEN;
-        if (logits[id] < bound) continue;
-        if (count == room) return TOO_MANY;
-        found->data[count++] = (token_data){id, logits[id], 0.0f};
-    }
+    count = keep_largest(found->data, count, rank, &bound);
     if (bound == -INFINITY) return TOO_MANY;
     found->size = (size_t)count;
     found->selected = -1;

@@ -201,8 +201,9 @@ class Sampler:
         """Fill the candidates from ever wider windows, up to the whole vocabulary."""
         found, by_distance = self.candidates, self._cuts_top_p or self._cuts_min_p_alone
         if not self._needs_all and not by_distance:
-            for rank in (self._first_rank, self._first_rank * 4):
-                self._search.fill(found, peaks, rank, always)
+            # A grammar may rule out most of a window, and asking it about all tokens takes long.
+            for factor in (1, 4, 16):
+                self._search.fill(found, peaks, self._first_rank * factor, always)
                 yield
         sound(peaks.top)
         for floor in self._floors(peaks.top) if by_distance else ():

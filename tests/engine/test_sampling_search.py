@@ -60,6 +60,10 @@ def _vocabularies() -> Iterator[Logits]:
         # Neighbours, so that one block holds most of what is looked for.
         peaked[size // 2 : size // 2 + 60] += 30
         yield peaked
+        # As in vocabularies that begin with the commonest tokens: more than there is room for.
+        common = flat.copy()
+        common[: size // 4] += 20
+        yield common
         yield np.round(flat)
         masked = flat.copy()
         masked[random.integers(0, size, size // 2)] = -np.inf
