@@ -83,9 +83,10 @@ class Generation:
         self._chat_id = ""
         self._guesses = guesses_for(loaded, settings, prompt.tokens.tolist())
         self._stepper: Stepper | None = None
-        # On the CPU the text goes first, and guesses are decoded with the token.
-        if not loaded.on_cpu and self._guesses is None:
-            self._stepper = Stepper.of(loaded.context, self._sampler, stops=not ignores_end)
+        # Guesses are decoded with the token that they follow, and on the CPU the text goes first.
+        if self._guesses is None:
+            decodes, stops = not loaded.on_cpu, not ignores_end
+            self._stepper = Stepper.of(loaded.context, self._sampler, decodes=decodes, stops=stops)
         self._position = len(prompt.tokens)
         # Without a limit a reply ends with the context, and a rolling one never does.
         self._limit = settings.max_tokens or (sys.maxsize if self._rolling else n_ctx)

@@ -172,15 +172,15 @@ typedef struct {
     token_data *data;
     float *tops;
     int32_t n_vocab, rank, least, room, n_ctx;
-    bool stops;
+    bool decodes, stops;
     /* What came of it: whether the token was decoded, and what llama_decode returned. */
     bool decoded;
     int32_t status;
     float floor;
 } step;
 
-/* Waits for the logits of the last decode, chooses a token and decodes it at `position`, unless it
-   ends the reply or the context is full.
+/* Waits for the logits of the last decode and chooses a token. If it `decodes`, that happens too, at
+   `position`, unless the token ends the reply or the context is full.
 
    `rank` as for leadline_candidates; `adjusting` may be null; at least `least` candidates have to
    stay above the floor after it, so that none from outside can matter; without `choosing` the
@@ -207,7 +207,8 @@ int32_t leadline_step(step *s, int32_t position) {
         chosen = s->found->selected;
     }
     int32_t token = s->found->data[chosen].id;
-    if (position >= s->n_ctx || (s->stops && s->ends(s->vocab, token))) return token;
+    if (!s->decodes || position >= s->n_ctx) return token;
+    if (s->stops && s->ends(s->vocab, token)) return token;
     *s->next.token = token;
     *s->next.pos = position;
     *s->next.logits = 1;

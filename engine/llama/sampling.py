@@ -132,22 +132,18 @@ class Sampler:
             return token
         return self._draw(logits, constrained=True)
 
-    def step_plan(self, *, stops: bool) -> StepPlan | None:
-        """How a step may draw without asking here, or None if it may not.
-
-        Args:
-            stops: Whether a token that ends a turn is not decoded.
-        """
+    def step_plan(self) -> StepPlan | None:
+        """How a step may draw without asking here, or None if it may not."""
         bounded = self._settings.top_k > 0 or self.is_greedy
         if self._grammar is not None or not bounded or self._rises:
             return None
         if self._greedy:
-            return StepPlan(1, 0, 0, 0, stops)
+            return StepPlan(1, 0, 0, 0)
         adjusting, choosing = self._adjusting, self._choosing.address
         if not adjusting.length:
-            return StepPlan(self._first_rank, 0, 0, choosing, stops)
+            return StepPlan(self._first_rank, 0, 0, choosing)
         least = 1 if self.is_greedy else self._settings.top_k
-        return StepPlan(self._first_rank, least, adjusting.address, choosing, stops)
+        return StepPlan(self._first_rank, least, adjusting.address, choosing)
 
     def accept(self, token: int) -> None:
         """This token was written."""

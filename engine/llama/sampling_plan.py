@@ -18,14 +18,12 @@ class StepPlan:
         least: How many must not have fallen below the least of them when logits were adjusted.
         adjusting: Address of the samplers that adjust, 0 for none.
         choosing: Address of those that choose, 0 to take the likeliest.
-        stops: Whether a token that ends a turn is not decoded.
     """
 
     rank: int
     least: int
     adjusting: int
     choosing: int
-    stops: bool
 
 
 GREEDY_RANK = 8

@@ -1,7 +1,7 @@
-"""Draws and decodes a token in one compiled call, while nothing else has to be asked in between.
+"""Draws a token in one compiled call, and decodes it if wanted, while nothing has to be asked.
 
-That holds for most replies on GPUs: no grammar, no guesses to check, a draw that a rank bounds. A
-reply goes the long way for single tokens where the short one cannot tell.
+That holds for most replies: no grammar, no guesses to check, a draw that a rank bounds. A reply
+goes the long way for single tokens where the short one cannot tell.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class _Step(ctypes.Structure):
         ("next", _Batch),
         *((name, _POINTER) for name in ("found", "data", "tops")),
         *((name, _COUNT) for name in ("n_vocab", "rank", "least", "room", "n_ctx")),
+        ("decodes", ctypes.c_bool),
         ("stops", ctypes.c_bool),
         ("decoded", ctypes.c_bool),
         ("status", _COUNT),
@@ -85,23 +86,27 @@ class Stepper:
             least=plan.least,
             room=room,
             n_ctx=context.n_ctx,
-            stops=plan.stops,
         )
         self._reference = ctypes.byref(self._state)
 
     @classmethod
-    def of(cls, context: Context, sampler: Sampler, *, stops: bool) -> Stepper | None:
+    def of(
+        cls, context: Context, sampler: Sampler, *, decodes: bool, stops: bool
+    ) -> Stepper | None:
         """A stepper, or None where nothing was compiled or the sampler has to be asked.
 
         Args:
             context: Where to decode.
             sampler: Whose candidates and samplers to use.
+            decodes: Whether a step decodes what it draws.
             stops: Whether a token that ends a turn is not decoded.
         """
-        library, plan = compiled_library(), sampler.step_plan(stops=stops)
+        library, plan = compiled_library(), sampler.step_plan()
         if library is None or plan is None or context.n_vocab < BLOCK:
             return None
-        return cls(library, context, sampler.candidates, plan)
+        stepper = cls(library, context, sampler.candidates, plan)
+        stepper._state.decodes, stepper._state.stops = decodes, stops
+        return stepper
 
     @property
     def decoded(self) -> bool:
@@ -109,7 +114,7 @@ class Stepper:
         return bool(self._state.decoded)
 
     def step(self, position: int) -> int | None:
-        """Wait for the logits, draw, and decode the token at `position` if it is not the end.
+        """Wait for the logits and draw; decode the token at `position` if wanted and not the end.
 
         Returns:
             The token; None where only the sampler can tell.
