@@ -127,8 +127,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     # ---- requests
     "engine.prompt_too_long": (
-        "The prompt has {tokens} tokens and the context holds {n_ctx}, which is {over} too many "
-        "to answer.",
+        "The prompt has {tokens:,} tokens and the context holds {n_ctx:,}, which is {over:,} too "
+        "many to answer.",
         "Choose a longer context, or take out a document or earlier messages.",
     ),
     "engine.no_slot": (

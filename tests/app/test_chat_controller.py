@@ -207,7 +207,7 @@ def test_a_refused_request_says_so_and_keeps_the_question(qapp: QApplication) ->
         desk.load()
         reply = desk.ask("too much")
         assert reply.state == "failed"
-        assert "8192" in reply.state_text
+        assert "8,192" in reply.state_text
         assert "context_full" in desk.cards()
         assert [message.text for message in desk.stored()] == ["too much", ""]
         assert desk.stored()[-1].state == "failed"
