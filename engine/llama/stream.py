@@ -42,7 +42,7 @@ class ReplyStream:
     further on is quoted as it is. Stop strings count in the answer, not in the reasoning.
 
     Args:
-        stop: Stop strings; the reply ends before the first of them.
+        stop: Stop strings; the reply ends before the one that is complete first.
         tags: What may open a reasoning block.
         thinking: Whether the prompt has already opened a block of the first tags.
         continued: Whether the reply goes on from text in the prompt: then its blanks count.
@@ -119,9 +119,17 @@ class ReplyStream:
         return (self._closing,) if self.thinking else self._stop
 
     def _first_hit(self) -> tuple[int, str] | None:
-        hits = [(self._held.find(needle), -len(needle), needle) for needle in self._needles()]
-        found = min((hit for hit in hits if hit[0] >= 0), default=None)
-        return (found[0], found[2]) if found else None
+        """What is complete first, the longest of those: however the text came in pieces."""
+        held = self._held
+        ends = [
+            (held.find(needle) + len(needle), -len(needle), needle)
+            for needle in self._needles()
+            if needle in held
+        ]
+        if not ends:
+            return None
+        end, _, needle = min(ends)
+        return end - len(needle), needle
 
     def _decided(self) -> int:
         """How much of the held text cannot be the beginning of what is looked for."""

@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.llama.stream import ReplyStream, Run, ThinkTags
@@ -40,14 +40,16 @@ def test_plain_text_comes_through_unchanged(text: str, cuts: list[int]) -> None:
     st.lists(st.text("STab", min_size=1, max_size=4), max_size=3),
     CUTS,
 )
+@example("STS", ["T", "STS"], [2])
+@example("STS", ["T", "STS"], [])
 def test_answer_ends_before_the_first_stop_string(
     text: str, stop: list[str], cuts: list[int]
 ) -> None:
     stream = ReplyStream(stop)
     _, answer = streamed(text, cuts, stream)
-    places = [text.find(needle) for needle in stop if needle in text]
-    assert stream.stopped == bool(places)
-    assert answer == (text[: min(places)] if places else text)
+    ends = [(text.find(needle) + len(needle), -len(needle)) for needle in stop if needle in text]
+    assert stream.stopped == bool(ends)
+    assert answer == (text[: sum(min(ends))] if ends else text)
 
 
 @given(CUTS)
