@@ -106,6 +106,7 @@ class Desktop(QObject):
         self.dialogs = Dialogs(self.window, self.notices, self)
         self.later = Later(self._later_steps(), self)
         self._compose_chat()
+        self._compose_beside_chat()
         self._compose_engine()
         self._connect()
         self._closed = False
@@ -161,6 +162,8 @@ class Desktop(QObject):
             view=self.chat_view,
             parent=self,
         )
+
+    def _compose_beside_chat(self) -> None:
         self.found = PassagesPresenter(
             chat=self.chat,
             shelf=self.shelf,
@@ -178,7 +181,6 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
-
         self.files = FileWatch(
             application=self._application,
             store=self.store,
