@@ -33,40 +33,10 @@ def pdf_bytes(
         form: Makes it a form without fields.
         password: Encrypts the file (40-bit, as any reader opens).
     """
-    key = _key(password) if password else b""
-    objects: list[bytes] = []
-
-    def add(body: bytes, stream: bytes | None = None) -> int:
-        number = len(objects) + 1
-        if stream is not None:
-            stream = _sealed(stream, key, number)
-            body = b"<< " + body + b" /Length %d >>\nstream\n" % len(stream)
-            body += stream + b"\nendstream"
-        objects.append(body)
-        return number
-
-    catalog, tree, font = (
-        add(b""),
-        add(b""),
-        add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"),
-    )
-    image = add(
-        b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray"
-        b" /BitsPerComponent 8",
-        b"\x80",
-    )
-    kids: list[int] = []
-    for index, text in enumerate(pages):
-        drawn = _drawn(text) + (b" q 500 0 0 700 50 50 cm /I Do Q" if index in pictures else b"")
-        content = add(b"", drawn)
-        kids.append(
-            add(
-                b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 612 792] /Contents %d 0 R"
-                b" /Resources << /Font << /F %d 0 R >> /XObject << /I %d 0 R >> >> >>"
-                % (tree, content, font, image)
-            )
-        )
-    objects[tree - 1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (
+    objects = _Objects(_key(password) if password else b"")
+    catalog, tree = objects.add(b""), objects.add(b"")
+    kids = _add_pages(objects, tree, pages, pictures)
+    objects.bodies[tree - 1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (
         len(kids),
         b" ".join(b"%d 0 R" % kid for kid in kids),
     )
@@ -75,8 +45,8 @@ def pdf_bytes(
         extra += b" /AcroForm << /Fields [] >>"
     if outline:
         extra += b" /Outlines %d 0 R" % _add_outline(objects, kids, outline)
-    objects[catalog - 1] = b"<< /Type /Catalog /Pages %d 0 R %s >>" % (tree, extra)
-    return _file(objects, catalog, _encryption(password) if password else b"")
+    objects.bodies[catalog - 1] = b"<< /Type /Catalog /Pages %d 0 R %s >>" % (tree, extra)
+    return _file(objects.bodies, catalog, _encryption(password) if password else b"")
 
 
 def write_pdf(path: Path, pages: Sequence[str], **options: object) -> Path:
@@ -85,22 +55,60 @@ def write_pdf(path: Path, pages: Sequence[str], **options: object) -> Path:
     return path
 
 
+class _Objects:
+    """The objects of a file, numbered from 1 as they are added; a key seals their streams."""
+
+    def __init__(self, key: bytes) -> None:
+        self.bodies: list[bytes] = []
+        self._key = key
+
+    def add(self, body: bytes, stream: bytes | None = None) -> int:
+        number = len(self.bodies) + 1
+        if stream is not None:
+            stream = _sealed(stream, self._key, number)
+            body = b"<< " + body + b" /Length %d >>\nstream\n" % len(stream)
+            body += stream + b"\nendstream"
+        self.bodies.append(body)
+        return number
+
+
+def _add_pages(
+    objects: _Objects, tree: int, pages: Sequence[str], pictures: Sequence[int]
+) -> list[int]:
+    font = objects.add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    image = objects.add(
+        b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray"
+        b" /BitsPerComponent 8",
+        b"\x80",
+    )
+    kids: list[int] = []
+    for index, text in enumerate(pages):
+        drawn = _drawn(text) + (b" q 500 0 0 700 50 50 cm /I Do Q" if index in pictures else b"")
+        content = objects.add(b"", drawn)
+        kids.append(
+            objects.add(
+                b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 612 792] /Contents %d 0 R"
+                b" /Resources << /Font << /F %d 0 R >> /XObject << /I %d 0 R >> >> >>"
+                % (tree, content, font, image)
+            )
+        )
+    return kids
+
+
 def _drawn(text: str) -> bytes:
     lines = [line.replace("\\", "\\\\").replace("(", "\\(") for line in text.split("\n")]
     shown = " T* ".join(f"({line.replace(')', chr(92) + ')')}) Tj" for line in lines if line)
     return f"BT /F 11 Tf 14 TL 60 720 Td {shown} ET".encode("cp1252") if shown else b""
 
 
-def _add_outline(
-    objects: list[bytes], kids: Sequence[int], outline: Sequence[tuple[str, int]]
-) -> int:
-    root = len(objects) + 1
+def _add_outline(objects: _Objects, kids: Sequence[int], outline: Sequence[tuple[str, int]]) -> int:
+    root = len(objects.bodies) + 1
     first = root + 1
     last = root + len(outline)
-    objects.append(b"<< /First %d 0 R /Last %d 0 R /Count %d >>" % (first, last, len(outline)))
+    objects.add(b"<< /First %d 0 R /Last %d 0 R /Count %d >>" % (first, last, len(outline)))
     for number, (title, index) in enumerate(outline, start=first):
         following = b"/Next %d 0 R" % (number + 1) if number < last else b""
-        objects.append(
+        objects.add(
             b"<< /Title (%s) /Parent %d 0 R /Dest [%d 0 R /Fit] %s >>"
             % (title.encode(), root, kids[index], following)
         )

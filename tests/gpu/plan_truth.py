@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -154,30 +155,57 @@ def _tell(stages: IO[str], what: dict[str, Any]) -> None:
     stages.write(json.dumps(what) + "\n")
 
 
+@dataclass(frozen=True)
+class Run:
+    """What the card held around one load, and what the load told; empty where it got no further."""
+
+    before: int
+    after_load: int
+    after_prefill: int
+    loaded: dict[str, Any]
+    prefilled: dict[str, Any]
+    status: int
+
+
+def run(settings: EngineSettings) -> Run:
+    """Load and prefill in a process of its own, and read the card before and after each."""
+    before = used_bytes()
+    load = Load(settings)
+    loaded = load.step()
+    after_load = used_bytes() if loaded else before
+    load.go_on()
+    prefilled = load.step()
+    after_prefill = used_bytes() if prefilled else after_load
+    load.go_on()
+    return Run(before, after_load, after_prefill, loaded, prefilled, load.end())
+
+
 def measured(settings: EngineSettings, fit_params: str | None) -> dict[str, Any]:
     """One configuration: plan, load, prefill; what was learned is kept for the next."""
     with BlockingPlanner() as planner:
         opened = planner.open(Open(request_id=0, settings=settings))
         plan = planner.plan(Ask(request_id=0, settings=settings, brief=True))
-    before = used_bytes()
-    load = Load(settings)
-    first = load.step()
-    after_load = used_bytes() if first else before
-    load.go_on()
-    second = load.step()
-    after_prefill = used_bytes() if second else after_load
-    load.go_on()
-    status = load.end()
-    predicted_load = _sum(plan, pool=False)
-    predicted_prefill = _sum(plan, pool=True)
-    if first and opened.chosen:
+    done = run(settings)
+    if done.loaded and opened.chosen:
         identity = opened.chosen[0].card
         readings = Readings(
-            before={identity: before},
-            after_load={identity: after_load},
-            after_prefill={identity: after_prefill} if second else {},
+            before={identity: done.before},
+            after_load={identity: done.after_load},
+            after_prefill={identity: done.after_prefill} if done.prefilled else {},
         )
         learn(plan, opened.chosen, opened.build, readings, Corrections())
+    return {
+        **_planned(settings, plan),
+        **_met(plan, done),
+        "fit_params_mib": _fit_params(settings, fit_params),
+        "load_s": done.loaded.get("load_s"),
+        "prefill_s": done.prefilled.get("prefill_s"),
+        "prefill_tokens": done.prefilled.get("tokens"),
+        "status": done.status,
+    }
+
+
+def _planned(settings: EngineSettings, plan: Plan) -> dict[str, Any]:
     return {
         "split": settings.split_mode,
         "kv": settings.type_k,
@@ -198,25 +226,28 @@ def measured(settings: EngineSettings, fit_params: str | None) -> dict[str, Any]
             }
             for device in plan.devices
         ],
-        "live_rows": first.get("rows", []),
-        "after_init_mib": _mib(after_load - before),
-        "after_prefill_mib": _mib(after_prefill - before),
+    }
+
+
+def _met(plan: Plan, done: Run) -> dict[str, Any]:
+    """What the card really took, and how far that is from the plan."""
+    rows = done.loaded.get("rows", [])
+    took_load, took_prefill = done.after_load - done.before, done.after_prefill - done.before
+    predicted_load = _sum(plan, pool=False)
+    predicted_prefill = _sum(plan, pool=True)
+    off_prefill = took_prefill - predicted_prefill
+    return {
+        "live_rows": rows,
+        "after_init_mib": _mib(took_load),
+        "after_prefill_mib": _mib(took_prefill),
         "predicted_init_mib": _mib(predicted_load),
         "predicted_prefill_mib": _mib(predicted_prefill),
-        "off_init_mib": _mib(after_load - before - predicted_load),
-        "off_prefill_mib": _mib(after_prefill - before - predicted_prefill),
-        "off_prefill_percent": round(
-            100 * (after_prefill - before - predicted_prefill) / max(1, after_prefill - before), 2
-        ),
-        "is_close": bool(second)
-        and abs(after_prefill - before - predicted_prefill)
-        <= max(_CLOSE_MIB * _MIB, _CLOSE_SHARE * (after_prefill - before)),
-        "live_off_bytes": _live_off(plan, first.get("rows", [])),
-        "fit_params_mib": _fit_params(settings, fit_params),
-        "load_s": first.get("load_s"),
-        "prefill_s": second.get("prefill_s"),
-        "prefill_tokens": second.get("tokens"),
-        "status": status,
+        "off_init_mib": _mib(took_load - predicted_load),
+        "off_prefill_mib": _mib(off_prefill),
+        "off_prefill_percent": round(100 * off_prefill / max(1, took_prefill), 2),
+        "is_close": bool(done.prefilled)
+        and abs(off_prefill) <= max(_CLOSE_MIB * _MIB, _CLOSE_SHARE * took_prefill),
+        "live_off_bytes": _live_off(plan, rows),
     }
 
 
