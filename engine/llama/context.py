@@ -38,7 +38,6 @@ class Context:
 
     Attributes:
         handle: Address of the `llama_context`.
-        model_handle: Address of the `llama_model`.
         n_ctx: Tokens it holds.
         n_batch: Most tokens of one `decode`.
         n_ubatch: Most tokens computed at once.
@@ -54,7 +53,6 @@ class Context:
         native = api()
         self._native = native
         self._model = model
-        self.model_handle = model.handle
         self._settings = settings
         self.abort = AbortFlag()
         threads, threads_batch = thread_counts(settings)

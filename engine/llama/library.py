@@ -61,6 +61,11 @@ def ggml(name: str, result: Any = None, *arguments: Any) -> Any:  # noqa: ANN401
     return function
 
 
+def address_of(pointer: Any) -> int:  # noqa: ANN401
+    """The address of a function of the API, or of what a pointer of it points to."""
+    return int(ctypes.cast(pointer, ctypes.c_void_p).value or 0)
+
+
 def has_ggml(name: str) -> bool:
     """Whether this build exports a function."""
     try:

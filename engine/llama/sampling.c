@@ -150,16 +150,6 @@ int leadline_candidates(const float *logits, int32_t n, int32_t rank, float *top
     return 0;
 }
 
-/* Finds the candidates and has the samplers choose one: its id, or what leadline_candidates
-   returned instead of 0. */
-int32_t leadline_draw(const float *logits, int32_t n, int32_t rank, float *tops, int32_t room,
-                      token_data_array *found, float *floor, apply_samplers apply, void *chain) {
-    int code = leadline_candidates(logits, n, rank, tops, room, found, floor);
-    if (code) return code;
-    apply(chain, found);
-    return found->data[found->selected].id;
-}
-
 /* All that a step needs; stepping.py declares the same. */
 typedef struct {
     void *context, *vocab, *adjusting, *choosing;

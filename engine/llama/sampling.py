@@ -124,8 +124,7 @@ class Sampler:
         if self._greedy:
             token = self._search.likeliest(self.candidates, logits)
         elif self._rank_decides:
-            found, rank = self.candidates, self._first_rank
-            token = self._search.draw(found, logits, rank, self._choosing)
+            token = self._drawn_by_rank(logits)
         else:
             token = self._draw(logits, constrained=False)
         if self._grammar is None or self._grammar.allows(token):
@@ -164,6 +163,12 @@ class Sampler:
             self._grammar.close()
 
     # ---- one draw
+
+    def _drawn_by_rank(self, logits: Logits) -> int:
+        found, rank = self.candidates, self._first_rank
+        self._search.fill(found, Peaks(logits, rank), rank, None)
+        self._choosing.apply(found.native)
+        return found.selected()
 
     def _draw(self, logits: Logits, *, constrained: bool) -> int:
         found, peaks = self.candidates, Peaks(logits, self._first_rank)

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError
-from engine.llama.library import api, log_sink
+from engine.llama.library import address_of, api, log_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Chain:
             native.llama_sampler_chain_default_params()
         )
         self._apply = native.llama_sampler_apply
-        self.address = _address(self.handle)
+        self.address = address_of(self.handle)
         self.length = 0
 
     def add(self, sampler: int | None) -> None:
@@ -56,7 +56,7 @@ class Chain:
         other = Chain.__new__(Chain)
         other._native, other._apply, other.length = self._native, self._apply, self.length
         other.handle = self._native.llama_sampler_clone(self.handle)
-        other.address = _address(other.handle)
+        other.address = address_of(other.handle)
         return other
 
     def close(self) -> None:
@@ -64,10 +64,6 @@ class Chain:
         handle, self.handle = self.handle, 0
         if handle:
             self._native.llama_sampler_free(handle)
-
-
-def _address(handle: Any) -> int:  # noqa: ANN401
-    return int(ctypes.cast(handle, ctypes.c_void_p).value or 0)
 
 
 def adjusting_chain(

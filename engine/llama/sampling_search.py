@@ -9,18 +9,15 @@ from __future__ import annotations
 import ctypes
 import math
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import UserError
-from engine.llama.library import api
-from engine.llama.sampling_window import Peaks
 from engine.native import library_path
 
 if TYPE_CHECKING:
-    from engine.llama.sampling_chain import Chain
-    from engine.llama.sampling_window import Candidates, Ids, Logits
+    from engine.llama.sampling_window import Candidates, Ids, Logits, Peaks
 
 # As in the source, sampling.c.
 BLOCK = 128
@@ -46,17 +43,6 @@ class Search:
         token = int(logits.argmax())
         sound(float(logits[token]))
         return token
-
-    def draw(self, found: Candidates, logits: Logits, rank: int, chain: Chain) -> int:
-        """What a chain of samplers chooses among at least the `rank` largest logits."""
-        if self._compiled is not None:
-            token = self._compiled.draw(found, logits, rank, chain)
-            if token is not None:
-                return token
-        peaks = Peaks(logits, rank)
-        found.fill(peaks, sound(peaks.floor(rank)), None)
-        chain.apply(found.native)
-        return found.selected()
 
     def fill(self, found: Candidates, peaks: Peaks, rank: int, always: Ids | None) -> None:
         """Take at least the `rank` largest logits, and the tokens `always`."""
@@ -88,22 +74,17 @@ def compiled_library() -> ctypes.CDLL | None:
 
 
 class _Compiled:
-    """The functions of sampling.c, with their scratch memory."""
+    """The search of sampling.c, with its scratch memory."""
 
     def __init__(self, library: ctypes.CDLL, n_vocab: int) -> None:
         pointer, count = ctypes.c_void_p, ctypes.c_int32
-        arguments: list[Any] = [pointer, count, count, pointer, count, pointer, pointer]
         self._find = library.leadline_candidates
-        self._find.argtypes = arguments
-        self._draw = library.leadline_draw
-        self._draw.argtypes = [*arguments, pointer, pointer]
-        self._draw.restype = count
+        self._find.argtypes = [pointer, count, count, pointer, count, pointer, pointer]
         self._n_vocab = n_vocab
         self._tops = np.empty(n_vocab // BLOCK, dtype=np.float32)
         self._tops_address = self._tops.ctypes.data
         self._floor = ctypes.c_float()
         self._floor_address = ctypes.addressof(self._floor)
-        self._apply = ctypes.cast(api().llama_sampler_apply, pointer).value
         self._addresses: dict[int, tuple[Logits, int]] = {}
 
     @classmethod
@@ -114,15 +95,6 @@ class _Compiled:
 
     def fill(self, found: Candidates, logits: Logits, rank: int) -> float | None:
         """Fill the candidates; the least logit among them, or None where the rank is too large."""
-        code = _checked(self._find(*self._arguments(found, logits, rank)))
-        return self._floor.value if code is not None else None
-
-    def draw(self, found: Candidates, logits: Logits, rank: int, chain: Chain) -> int | None:
-        """Fill and have the chain choose; None where the rank is too large."""
-        arguments = self._arguments(found, logits, rank)
-        return _checked(self._draw(*arguments, self._apply, chain.address))
-
-    def _arguments(self, found: Candidates, logits: Logits, rank: int) -> tuple[Any, ...]:
         # Asking numpy for an address takes longer than finding it here.
         known = self._addresses.get(id(logits))
         if known is None:
@@ -131,10 +103,7 @@ class _Compiled:
             known = self._addresses[id(logits)] = (logits, logits.ctypes.data)
         room, array = found.prepared()
         tops, floor = self._tops_address, self._floor_address
-        return known[1], self._n_vocab, rank, tops, room, array, floor
-
-
-def _checked(code: int) -> int | None:
-    if code == BROKEN:
-        raise UserError("engine.bad_logits")
-    return None if code == TOO_MANY else code
+        code = self._find(known[1], self._n_vocab, rank, tops, room, array, floor)
+        if code == BROKEN:
+            raise UserError("engine.bad_logits")
+        return None if code == TOO_MANY else self._floor.value

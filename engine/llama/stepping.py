@@ -7,12 +7,12 @@ goes the long way for single tokens where the short one cannot tell.
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import UserError
-from engine.llama.library import api
+from engine.llama.library import address_of, api
 from engine.llama.sampling_search import BLOCK, BROKEN, TOO_MANY, compiled_library
 
 if TYPE_CHECKING:
@@ -56,7 +56,14 @@ class Stepper:
     """Draws from the last decode and decodes what was drawn. Owned by one reply."""
 
     def __init__(
-        self, library: ctypes.CDLL, context: Context, candidates: Candidates, plan: StepPlan
+        self,
+        library: ctypes.CDLL,
+        context: Context,
+        candidates: Candidates,
+        plan: StepPlan,
+        *,
+        decodes: bool,
+        stops: bool,
     ) -> None:
         native = api()
         self._step = library.leadline_step
@@ -70,13 +77,13 @@ class Stepper:
         token, position, wanted = (array.ctypes.data for array in self._next)
         self._state = _Step(
             context=context.handle,
-            vocab=native.llama_model_get_vocab(context.model_handle),
+            vocab=native.llama_model_get_vocab(native.llama_get_model(context.handle)),
             adjusting=plan.adjusting,
             choosing=plan.choosing,
-            logits_of=_address(native.llama_get_logits_ith),
-            ends=_address(native.llama_vocab_is_eog),
-            decode=_address(native.llama_decode),
-            apply=_address(native.llama_sampler_apply),
+            logits_of=address_of(native.llama_get_logits_ith),
+            ends=address_of(native.llama_vocab_is_eog),
+            decode=address_of(native.llama_decode),
+            apply=address_of(native.llama_sampler_apply),
             next=_Batch(n_tokens=1, token=token, pos=position, logits=wanted),
             found=found,
             data=candidates.data_address,
@@ -86,6 +93,8 @@ class Stepper:
             least=plan.least,
             room=room,
             n_ctx=context.n_ctx,
+            decodes=decodes,
+            stops=stops,
         )
         self._reference = ctypes.byref(self._state)
 
@@ -104,9 +113,7 @@ class Stepper:
         library, plan = compiled_library(), sampler.step_plan()
         if library is None or plan is None or context.n_vocab < BLOCK:
             return None
-        stepper = cls(library, context, sampler.candidates, plan)
-        stepper._state.decodes, stepper._state.stops = decodes, stops
-        return stepper
+        return cls(library, context, sampler.candidates, plan, decodes=decodes, stops=stops)
 
     @property
     def decoded(self) -> bool:
@@ -131,7 +138,3 @@ class Stepper:
         if self._state.decoded:
             self._context.check(self._state.status)
         return token
-
-
-def _address(function: Any) -> int | None:  # noqa: ANN401
-    return ctypes.cast(function, _POINTER).value
