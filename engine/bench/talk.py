@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 import numpy as np
 
+from engine.child_main import claim_stdout
 from engine.framing import read_frame, write_frame
 from engine.settings import EngineSettings, GenerationSettings
 
@@ -101,7 +102,7 @@ class TaskTokens:
 
 def serve(load: Callable[[Setup], Peer]) -> None:
     """The peer's process: answer until the input ends."""
-    answers = _claim_stdout()
+    answers = claim_stdout()
     peer: Peer | None = None
     tokens = TaskTokens(1)
     while (body := read_frame(sys.stdin.buffer)) is not None:
@@ -128,11 +129,3 @@ def _timed(peer: Peer | None, tokens: TaskTokens, task: Task) -> float:
         return peer.read(front, tokens.new(task.n))
     # One new token, so that there is something to write after at any depth.
     return peer.write([*front, *tokens.new(1)], task.n)
-
-
-def _claim_stdout() -> BinaryIO:
-    """Keep file descriptor 1 for the answers alone: what a peer prints goes to stderr."""
-    answers = os.dup(1)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return os.fdopen(answers, "wb", buffering=0)

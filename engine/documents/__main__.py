@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from engine.child_main import claim_stdout
 from engine.documents.messages import (
     ENCODER,
     EXIT_OUT_OF_MEMORY,
@@ -32,8 +33,7 @@ _PROGRESS_INTERVAL_S = 0.05
 
 def main() -> int:
     """Serve one request."""
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    replies = claim_stdout()
     body = read_frame(sys.stdin.buffer)
     if body is None:
         return 0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import sys
 import threading
 from typing import BinaryIO
 
+from engine.child_main import owner_frames, run_main
 from engine.embedding.protocol import (
     Aborting,
     Answer,
@@ -23,7 +23,7 @@ from engine.embedding.protocol import (
     encode,
 )
 from engine.errors import Problem, UserError
-from engine.framing import FramingError, read_frame, write_frame
+from engine.framing import write_frame
 from engine.llama.embedding import EmbeddingModel
 from engine.llama.library import set_abort_hook
 
@@ -52,14 +52,7 @@ class EmbeddingProcess:
             self._emit(self._answer(request))
 
     def _read(self) -> None:
-        while True:
-            try:
-                frame = read_frame(self._source)
-            except FramingError:
-                os._exit(3)
-            if frame is None:
-                # The app is gone, or does not want this any more: stop in the middle of it.
-                os._exit(0)
+        for frame in owner_frames(self._source):
             self._requests.put(decode_question(frame))
 
     def _answer(self, request: Embed) -> Answer:
@@ -89,13 +82,5 @@ class EmbeddingProcess:
 
 def main() -> None:
     """Entry point of ``python -m engine.embedding [IDLE_S]``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     idle_s = float(sys.argv[1]) if len(sys.argv) > 1 else IDLE_S
-    # File descriptor 1 is for the protocol alone: C code that prints goes to stderr.
-    sink = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    EmbeddingProcess(sys.stdin.buffer, sink, idle_s=idle_s).run()
-    sys.stderr.flush()
-    # Not a plain return: the reader thread sits in a read that the interpreter would wait for.
-    os._exit(0)
+    run_main(lambda source, sink: EmbeddingProcess(source, sink, idle_s=idle_s).run())

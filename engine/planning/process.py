@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO
 
+from engine.child_main import owner_frames, run_main
 from engine.errors import Problem, UserError
-from engine.framing import FramingError, read_frame, write_frame
+from engine.framing import write_frame
 from engine.llama.library import set_abort_hook
 from engine.planning.economics import economics
 from engine.planning.facts import Scene
@@ -72,14 +72,7 @@ class PlannerProcess:
         planner.close()
 
     def _read(self) -> None:
-        while True:
-            try:
-                frame = read_frame(self._source)
-            except FramingError:
-                os._exit(3)
-            if frame is None:
-                # The app is gone; nothing here is worth finishing.
-                os._exit(0)
+        for frame in owner_frames(self._source):
             question = decode_question(frame)
             self._newest = question.request_id
             self._questions.put(question)
@@ -128,19 +121,6 @@ def _answers(planner: Planner, question: Questions) -> Iterator[Answers]:
 
 
 def main() -> None:
-    """Entry point of ``python -m engine.planning``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Entry point of ``python -m engine.planning [IDLE_S]``."""
     idle_s = float(sys.argv[1]) if len(sys.argv) > 1 else IDLE_S
-    sink = _claim_stdout()
-    PlannerProcess(sys.stdin.buffer, sink, idle_s=idle_s).run()
-    sys.stderr.flush()
-    # Not a plain return: the reader thread sits in a read that the interpreter would wait for.
-    os._exit(0)
-
-
-def _claim_stdout() -> BinaryIO:
-    """Keep file descriptor 1 for the protocol alone: C code that prints goes to stderr."""
-    protocol_fd = os.dup(1)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return os.fdopen(protocol_fd, "wb", buffering=0)
+    run_main(lambda source, sink: PlannerProcess(source, sink, idle_s=idle_s).run())

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import signal
 import sys
 import threading
 from typing import BinaryIO
 
+from engine.child_main import run_main
 from engine.errors import Problem, UserError
 from engine.llama.engine import Cancelled, Engine
 from engine.llama.library import set_abort_hook
@@ -222,18 +222,4 @@ class Worker:
 
 def main() -> None:
     """Entry point of ``python -m engine.worker``."""
-    # Ctrl-C in a terminal reaches the whole group; the client decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sender = Sender(_claim_stdout())
-    Worker(sys.stdin.buffer, sender).run()
-    # Not a plain return: the reader thread sits in a read that the interpreter would wait for.
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def _claim_stdout() -> BinaryIO:
-    """Keep file descriptor 1 for the protocol alone: C code that prints goes to stderr."""
-    protocol_fd = os.dup(1)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    return os.fdopen(protocol_fd, "wb", buffering=0)
+    run_main(lambda source, sink: Worker(source, Sender(sink)).run())

@@ -11,9 +11,10 @@ import queue
 import sys
 import threading
 
+from engine.child_main import claim_stdout, owner_frames
 from engine.documents.messages import DRAW_REQUEST_DECODER, ENCODER, DrawRequest, NotDrawn
 from engine.documents.restraint import restrain
-from engine.framing import read_frame, write_frame
+from engine.framing import write_frame
 
 _MEMORY_BYTES = 2048 * 1024 * 1024
 _IDLE_S = 120.0
@@ -21,8 +22,7 @@ _IDLE_S = 120.0
 
 def main() -> int:
     """Serve requests until none comes for a while."""
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    replies = claim_stdout()
     requests: queue.SimpleQueue[DrawRequest] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     restrain(_MEMORY_BYTES)
@@ -44,9 +44,8 @@ def main() -> int:
 
 def _receive(requests: queue.SimpleQueue[DrawRequest]) -> None:
     """Take requests, and end this process in mid-work when the owner is gone."""
-    while (body := read_frame(sys.stdin.buffer)) is not None:
+    for body in owner_frames(sys.stdin.buffer):
         requests.put(DRAW_REQUEST_DECODER.decode(body))
-    os._exit(0)
 
 
 if __name__ == "__main__":
