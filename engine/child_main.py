@@ -1,6 +1,6 @@
 """The child's end of a process that the engine starts: its stdio, its owner, its end.
 
-Standard library only, and little of it: some processes bound their memory before they import more.
+It imports little: some processes bound their memory before they import more.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
+
+import msgspec
 
 from engine.framing import FramingError, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 def run_main(run: Callable[[BinaryIO, BinaryIO], None]) -> NoReturn:
@@ -38,14 +42,14 @@ def claim_stdout() -> BinaryIO:
     return os.fdopen(protocol_fd, "wb", buffering=0)
 
 
-def owner_frames(source: BinaryIO) -> Iterator[bytes]:
-    """The owner's frames as they come; the end of them ends this process in mid-work."""
+def owner_messages(source: BinaryIO, decode: Callable[[bytes], T]) -> Iterator[T]:
+    """What the owner says, as it comes; the end of it ends this process in mid-work."""
     while True:
         try:
-            frame = read_frame(source)
-        except FramingError:
+            body = read_frame(source)
+            if body is None:
+                # The owner is gone, or does not want this any more; nothing is worth finishing.
+                os._exit(0)
+            yield decode(body)
+        except (FramingError, msgspec.DecodeError):
             os._exit(3)
-        if frame is None:
-            # The owner is gone, or does not want this any more; nothing here is worth finishing.
-            os._exit(0)
-        yield frame

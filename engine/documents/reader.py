@@ -7,18 +7,14 @@ crash, eat memory - comes out as one `UserError`.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-import msgspec
-
-import engine
+from engine.child_process import ChildProcess
 from engine.documents.limits import Limits
 from engine.documents.messages import (
     ENCODER,
@@ -30,17 +26,16 @@ from engine.documents.messages import (
     ReadRequest,
 )
 from engine.errors import Problem, UserError
-from engine.framing import FramingError, read_frame, write_frame
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from engine.documents.model import Document
 
 _AT_ONCE = 2
 _WATCH_INTERVAL_S = 0.1
-_KEPT_STDERR_BYTES = 16 * 1024
-_ROOT = Path(engine.__file__).resolve().parent.parent
+_END_S = 1.0
 
 
 class ReadingJob:
@@ -51,7 +46,7 @@ class ReadingJob:
         self._password = password
         self._limits = limits
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: ChildProcess | None = None
         self._stopped_by = ""
         self._finished = threading.Event()
         self._last_sign = 0.0
@@ -70,57 +65,47 @@ class ReadingJob:
         Raises:
             UserError: Whatever kept it from being read.
         """
-        process = self._spawn()
-        watch = threading.Thread(target=self._watch, args=(process,), name="document-watch")
-        stderr = _Tail(process.stderr)
+        child = self._spawn()
+        watch = threading.Thread(target=self._watch, args=(child.process,), name="document-watch")
         watch.start()
         try:
-            reply = self._converse(process, progress)
+            reply = self._converse(child, progress)
         finally:
-            _end(process)
+            child.close(_END_S)
             watch.join()
-            stderr.close()
-        return self._outcome(reply, process.returncode, stderr.text())
+        return self._outcome(reply, child.process.returncode, "\n".join(child.log_tail()))
 
     def finish(self) -> None:
         """Mark the job as ended: nothing more will be called."""
         self._finished.set()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> ChildProcess:
+        # -P: a module lying in the current folder must not be imported in place of a library.
+        command = [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents"]
         with self._lock:
             if self._stopped_by:
                 raise self._problem(self._stopped_by)
-            # -P: a module lying in the current folder must not be imported in place of a library.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            try:
+                self._child = ChildProcess(command, name="document")
+            except OSError as error:
+                raise self._problem("documents.crashed", str(error)) from error
             self._last_sign = time.monotonic()
-            return self._process
+            return self._child
 
     def _converse(
-        self, process: subprocess.Popen[bytes], progress: Callable[[int, int], None] | None
+        self, child: ChildProcess, progress: Callable[[int, int], None] | None
     ) -> Done | Failed | None:
         """Send the request and take replies until the last one; None when the process died."""
-        assert process.stdin is not None
-        assert process.stdout is not None
         request = ReadRequest(path=str(self.path), password=self._password, limits=self._limits)
-        try:
-            write_frame(process.stdin, ENCODER.encode(request))
-            while (body := read_frame(process.stdout)) is not None:
-                self._last_sign = time.monotonic()
-                reply = REPLY_DECODER.decode(body)
-                if not isinstance(reply, Progress):
-                    return reply
-                if progress is not None:
-                    progress(reply.done, reply.total)
-        except (OSError, FramingError, msgspec.DecodeError):
-            # The process died or was killed; its exit status and stderr tell why.
-            pass
+        # Why it died or was killed, its exit status and its log tell.
+        with suppress(OSError):
+            child.send(ENCODER.encode(request))
+        for reply in child.answers(REPLY_DECODER.decode):
+            self._last_sign = time.monotonic()
+            if not isinstance(reply, Progress):
+                return reply
+            if progress is not None:
+                progress(reply.done, reply.total)
         return None
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
@@ -142,8 +127,8 @@ class ReadingJob:
     def _stop(self, code: str) -> None:
         with self._lock:
             self._stopped_by = self._stopped_by or code
-            if self._process is not None:
-                self._process.kill()
+            if self._child is not None:
+                self._child.process.kill()
 
     def _outcome(self, reply: Done | Failed | None, status: int, stderr: str) -> Document:
         if isinstance(reply, Done):
@@ -232,47 +217,3 @@ class DocumentReader:
 
     def _job(self, path: str | Path, password: str | None) -> ReadingJob:
         return ReadingJob(Path(path).expanduser().absolute(), password, self._limits)
-
-
-class _Tail:
-    """Drains a pipe on a thread and keeps the end of what came."""
-
-    def __init__(self, stream: IO[bytes] | None) -> None:
-        self._stream = stream
-        self._kept = b""
-        self._thread = threading.Thread(target=self._drain, name="document-stderr")
-        self._thread.start()
-
-    def text(self) -> str:
-        """What was kept."""
-        return self._kept.decode("utf-8", errors="replace")
-
-    def close(self) -> None:
-        """Wait for the end of the stream and close it."""
-        self._thread.join()
-        if self._stream is not None:
-            self._stream.close()
-
-    def _drain(self) -> None:
-        while self._stream is not None and (chunk := self._stream.read1(4096)):  # type: ignore[attr-defined]
-            self._kept = (self._kept + chunk)[-_KEPT_STDERR_BYTES:]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure the process is gone and its pipes are closed."""
-    with suppress(OSError):
-        if process.stdin is not None:
-            process.stdin.close()
-    try:
-        process.wait(timeout=1.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def _environment() -> dict[str, str]:
-    """The child finds this very package, wherever the parent was started."""
-    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import subprocess
 import sys
 import threading
-from collections import deque
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from engine.child_process import environment
+from engine.child_process import ChildProcess, end
 from engine.embedding.model_file import read_embedding_file
 from engine.embedding.protocol import Aborting, Answer, Embed, Vectors, decode_answer, encode
 from engine.errors import UserError
-from engine.framing import FramingError, read_frame, write_frame
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:
@@ -29,8 +25,7 @@ if TYPE_CHECKING:
     from engine.embedding.model_file import Role
 
 _ANSWER_S = 180.0
-_STOP_S = 2.0
-_LOG_LINES = 60
+_JOIN_S = 2.0
 # It computes on the CPU. Not to be seen is the one sure way to take no memory of a graphics card.
 _WITHOUT_CARDS = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -81,7 +76,7 @@ class EmbeddingClient:
     def pid(self) -> int | None:
         """Process id while it runs."""
         running = self._running
-        return running.process.pid if running and running.process.poll() is None else None
+        return running.child.pid if running else None
 
     def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
         """One row of length one per text.
@@ -123,7 +118,7 @@ class EmbeddingClient:
                 ended, self._running = self._running, None
                 ended.stop()
                 # Status 0: it left for want of work just as this came, so ask a new one.
-                if ended.process.returncode != 0:
+                if ended.child.process.returncode != 0:
                     break
             raise ended.error()
 
@@ -140,61 +135,39 @@ class _Running:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._last_words = ""
         self._is_stalled = False
         self._stopping = threading.Lock()
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env={**environment(), **_WITHOUT_CARDS},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self._threads = [
-            threading.Thread(target=target, name=f"embedding-{name}", daemon=True)
-            for name, target in (("log", self._read_log), ("read", self._read))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.child = ChildProcess(command, name="embedding", env=_WITHOUT_CARDS)
+        self._reader = threading.Thread(target=self._read, name="embedding-read", daemon=True)
+        self._reader.start()
 
     def ask(self, request: Embed) -> Answer | None:
         """The answer; None when the process is over."""
-        assert self.process.stdin
         # A process that is gone shows in the answer that never comes.
         with contextlib.suppress(OSError, ValueError):
-            write_frame(self.process.stdin, encode(request))
+            self.child.send(encode(request))
         try:
             return self._answers.get(timeout=_ANSWER_S)
         except queue.Empty:
             self._is_stalled = True
-            self.process.kill()
+            self.child.process.kill()
             return None
 
     def stop(self) -> None:
         """End the process: it leaves when its stdin closes."""
         with self._stopping:
-            assert self.process.stdin
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-            try:
-                self.process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            for thread in self._threads:
-                thread.join(_STOP_S)
+            end(self.child.process)
+            self._reader.join(_JOIN_S)
 
     def error(self) -> UserError:
         """Why it is over, as a sentence."""
         if self._is_stalled:
             return UserError("embedding.stalled", seconds=_ANSWER_S)
         ended = WorkerExit(
-            status=self.process.returncode,
+            status=self.child.process.returncode,
             last_words=self._last_words,
-            log_tail=tuple(self._log),
+            log_tail=self.child.log_tail(),
         )
         problem = explain(ended)
         params = problem.params if problem else {}
@@ -202,23 +175,16 @@ class _Running:
         if problem is not None and problem.code == "worker.out_of_memory":
             return UserError("embedding.crashed", reason="out of memory", detail=detail)
         reason = params.get("reason") or params.get("signal") or f"status {ended.status}"
-        if problem is not None and problem.code == "worker.killed":
+        if self.child.garbage:
+            reason = "its answer could not be understood"
+        elif problem is not None and problem.code == "worker.killed":
             reason = "SIGKILL"
         return UserError("embedding.crashed", reason=reason, detail=detail)
 
     def _read(self) -> None:
-        assert self.process.stdout
-        with self.process.stdout as frames, contextlib.suppress(FramingError, msgspec.DecodeError):
-            while (frame := read_frame(frames)) is not None:
-                answer = decode_answer(frame)
-                if isinstance(answer, Aborting):
-                    self._last_words = answer.text
-                else:
-                    self._answers.put(answer)
+        for answer in self.child.answers(decode_answer):
+            if isinstance(answer, Aborting):
+                self._last_words = answer.text
+            else:
+                self._answers.put(answer)
         self._answers.put(None)
-
-    def _read_log(self) -> None:
-        assert self.process.stderr
-        with self.process.stderr as lines:
-            for line in iter(lines.readline, b""):
-                self._log.append(line.decode("utf-8", "replace").rstrip())

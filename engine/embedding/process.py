@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import BinaryIO
 
-from engine.child_main import owner_frames, run_main
+from engine.child_main import owner_messages, run_main
 from engine.embedding.protocol import (
     Aborting,
     Answer,
@@ -52,8 +52,8 @@ class EmbeddingProcess:
             self._emit(self._answer(request))
 
     def _read(self) -> None:
-        for frame in owner_frames(self._source):
-            self._requests.put(decode_question(frame))
+        for request in owner_messages(self._source, decode_question):
+            self._requests.put(request)
 
     def _answer(self, request: Embed) -> Answer:
         try:

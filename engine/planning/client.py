@@ -9,17 +9,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import subprocess
 import sys
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from engine.child_process import environment
+from engine.child_process import ChildProcess, wait_or_kill
 from engine.errors import Problem, UserError
-from engine.framing import FramingError, read_frame, write_frame
 from engine.planning.protocol import (
     Aborting,
     Answers,
@@ -47,8 +44,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound="Answers")
 
-_STOP_S = 2.0
-_LOG_LINES = 60
+_JOIN_S = 2.0
 _ANSWER_S = 120.0
 
 
@@ -81,7 +77,7 @@ class PlannerClient:
     def pid(self) -> int | None:
         """Process id while it runs; its VRAM is not the user's."""
         running = self._running
-        return running.process.pid if running and running.process.poll() is None else None
+        return running.child.pid if running else None
 
     def send(self, question: Questions) -> int:
         """Ask, and return the request id that the answers carry. Starts the process if need be."""
@@ -122,7 +118,7 @@ class PlannerClient:
 
 
 class _Running:
-    """One life of the process: writer, reader and log threads."""
+    """One life of the process, with a thread that writes and one that reads."""
 
     def __init__(
         self,
@@ -144,22 +140,10 @@ class _Running:
         self._over = False
         self._lock = threading.Lock()
         self._last_words = ""
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=environment(),
-        )
-        self._threads = [
-            threading.Thread(target=target, name=f"planner-{name}", daemon=True)
-            for name, target in (("log", self._read_log), ("write", self._write))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.child = ChildProcess(command, name="planner")
+        self._writer = threading.Thread(target=self._write, name="planner-write", daemon=True)
         self._reader = threading.Thread(target=self._read, name="planner-read", daemon=True)
+        self._writer.start()
         self._reader.start()
 
     def put(self, question: Questions) -> bool:
@@ -178,42 +162,35 @@ class _Running:
     def stop(self) -> None:
         """End the process: it leaves when its stdin closes."""
         self._outbox.put(None)
-        try:
-            self.process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        wait_or_kill(self.child.process)
         # An answer's receiver may stop the client: it runs on the reader's own thread.
         if threading.current_thread() is not self._reader:
-            self._reader.join(_STOP_S)
+            self._reader.join(_JOIN_S)
 
     def _write(self) -> None:
-        assert self.process.stdin
         with contextlib.suppress(OSError, ValueError):
             while (question := self._outbox.get()) is not None:
-                write_frame(self.process.stdin, encode(question))
+                self.child.send(encode(question))
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
-
-    def _read_log(self) -> None:
-        assert self.process.stderr
-        with self.process.stderr as lines:
-            for line in iter(lines.readline, b""):
-                self._log.append(line.decode("utf-8", "replace").rstrip())
+            self.child.stdin.close()
 
     def _read(self) -> None:
-        assert self.process.stdout
-        with self.process.stdout as frames, contextlib.suppress(FramingError, msgspec.DecodeError):
-            while (frame := read_frame(frames)) is not None:
-                self._take(decode_answer(frame))
+        for answer in self.child.answers(decode_answer):
+            self._take(answer)
         self._outbox.put(None)
-        status = self.process.wait()
+        status = self.child.process.wait()
         with self._lock:
             self._over = True
-        for thread in self._threads:
-            thread.join(_STOP_S)
-        tail = tuple(self._log)
-        self._on_end(self, WorkerExit(status=status, last_words=self._last_words, log_tail=tail))
+        self._writer.join(_JOIN_S)
+        self._on_end(
+            self,
+            WorkerExit(
+                status=status,
+                last_words=self._last_words,
+                log_tail=self.child.log_tail(),
+                cause="worker.garbled" if self.child.garbage else "",
+            ),
+        )
 
     def _take(self, answer: Answers) -> None:
         if isinstance(answer, Aborting):
@@ -238,8 +215,11 @@ def _problem(exit_: WorkerExit) -> Problem:
     if "reason" in problem.params:
         reason = {"reason": problem.params["reason"]}
         return Problem(code="planning.crashed", params=reason, detail=problem.detail)
-    signal = str(problem.params.get("signal", problem.message))
-    return Problem(code="planning.died", params={"status": signal}, detail=problem.detail)
+    if problem.code == "worker.garbled":
+        status = "its answer could not be understood"
+    else:
+        status = str(problem.params.get("signal", problem.message))
+    return Problem(code="planning.died", params={"status": status}, detail=problem.detail)
 
 
 class BlockingPlanner:

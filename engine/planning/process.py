@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.child_main import owner_frames, run_main
+from engine.child_main import owner_messages, run_main
 from engine.errors import Problem, UserError
 from engine.framing import write_frame
 from engine.llama.library import set_abort_hook
@@ -72,8 +72,7 @@ class PlannerProcess:
         planner.close()
 
     def _read(self) -> None:
-        for frame in owner_frames(self._source):
-            question = decode_question(frame)
+        for question in owner_messages(self._source, decode_question):
             self._newest = question.request_id
             self._questions.put(question)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from engine.child_process import environment
+from engine.child_process import end, start
 from engine.errors import UserError
 
 LOOPBACK = "127.0.0.1"
@@ -24,13 +24,7 @@ def start_server(device: str, *, threads: int) -> tuple[str, subprocess.Popen[by
     """
     port = free_port()
     command = [sys.executable, "-P", "-m", "engine.remote.serve", str(port), str(threads), device]
-    server = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
+    server = start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline_s = time.monotonic() + _START_S
     while time.monotonic() < deadline_s and server.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 0.2):
@@ -42,13 +36,7 @@ def start_server(device: str, *, threads: int) -> tuple[str, subprocess.Popen[by
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:
     """End a server: it leaves when its stdin closes."""
-    if server.stdin is not None:
-        server.stdin.close()
-    try:
-        server.wait(2.0)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    end(server)
 
 
 def free_port() -> int:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
-from engine.child_process import environment
+from engine.child_process import ChildProcess
 from engine.remote.lost import lost_node
-from engine.worker.codec import GarbledStreamError, Sender, read_event
+from engine.worker.codec import Sender, decode_event
 from engine.worker.death import WorkerExit
 from engine.worker.protocol import Aborting, Cancel, Message, Shutdown
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 SHUTDOWN_S = 3.0
 TERMINATE_S = 2.0
 KILL_S = 5.0
-_LOG_TAIL_LINES = 60
 _request_ids = itertools.count(1)
 
 
@@ -65,9 +62,8 @@ class WorkerClient:
         self._on_log = on_log
         self._command = list(command or (sys.executable, "-P", "-m", "engine.worker"))
         self._env = dict(env or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: ChildProcess | None = None
         self._outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._log_tail: deque[str] = deque(maxlen=_LOG_TAIL_LINES)
         self._last_words = ""
         self._cause = ""
         self._asked = False
@@ -82,7 +78,7 @@ class WorkerClient:
     @property
     def pid(self) -> int | None:
         """Process id while it runs."""
-        return self._process.pid if self._process and not self._ended.is_set() else None
+        return self._child.process.pid if self._child and not self._ended.is_set() else None
 
     @property
     def silent_s(self) -> float:
@@ -95,17 +91,9 @@ class WorkerClient:
         Raises:
             OSError: The program cannot be started.
         """
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env={**environment(), **self._env},
-        )
-        self._log_thread = self._thread(self._read_log, "worker-log")
-        self._thread(self._write, "worker-writer")
-        self._thread(self._read, "worker-reader")
+        self._child = ChildProcess(self._command, name="worker", env=self._env, on_log=self._on_log)
+        for target, name in ((self._write, "worker-writer"), (self._read, "worker-reader")):
+            threading.Thread(target=target, args=(self._child,), name=name, daemon=True).start()
 
     def send(self, command: Command) -> None:
         """Queue a command. To a worker that has ended it goes nowhere; `on_exit` has said so."""
@@ -122,83 +110,45 @@ class WorkerClient:
             cause: Sentence code when this is not the user's wish, e.g. ``"worker.hung"``.
             grace_s: Seconds for an orderly end; 0 goes straight to terminate.
         """
-        if self._process is None or self._ended.is_set():
+        if self._child is None or self._ended.is_set():
             return
         self._cause = self._cause or cause
         self._asked = self._asked or not cause
         threading.Thread(
-            target=self._descend, args=(grace_s,), name="worker-stop", daemon=True
+            target=self._descend, args=(self._child, grace_s), name="worker-stop", daemon=True
         ).start()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; whether it has come."""
-        return self._process is None or self._ended.wait(timeout_s)
+        return self._child is None or self._ended.wait(timeout_s)
 
     # ---- threads
 
-    def _thread(self, target: Callable[[], None], name: str) -> threading.Thread:
-        thread = threading.Thread(target=target, name=name, daemon=True)
-        thread.start()
-        return thread
-
-    def _write(self) -> None:
-        assert self._process
-        assert self._process.stdin
-        sender = Sender(self._process.stdin)
+    def _write(self, child: ChildProcess) -> None:
+        sender = Sender(child.stdin)
         while (message := self._outbox.get()) is not None:
             try:
                 sender.send(message)
             except (OSError, ValueError):
                 break
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            child.stdin.close()
 
-    def _read_log(self) -> None:
-        assert self._process
-        assert self._process.stderr
-        for raw in iter(self._process.stderr.readline, b""):
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            self._log_tail.append(line)
-            self._on_log(line)
+    def _read(self, child: ChildProcess) -> None:
+        for event in child.answers(decode_event):
+            self._last_event_s = time.monotonic()
+            if isinstance(event, Aborting):
+                self._last_words = event.text
+            self._on_event(event)
+        if child.garbage:
+            self._cause = self._cause or "worker.garbled"
+        self._finish(child, child.process.wait())
 
-    def _read(self) -> None:
-        assert self._process
-        assert self._process.stdout
-        try:
-            while (event := read_event(self._process.stdout)) is not None:
-                self._last_event_s = time.monotonic()
-                if isinstance(event, Aborting):
-                    self._last_words = event.text
-                self._on_event(event)
-        except GarbledStreamError as error:
-            self._log_tail.append(f"protocol: {error}")
-            # A stream that is cut by a death is the death's symptom, not garbage.
-            if self._process.poll() is None and not self._dies_within(0.5):
-                self._cause = self._cause or "worker.garbled"
-                self._process.kill()
-        status = self._process.wait()
-        self._finish(status)
-
-    def _dies_within(self, seconds: float) -> bool:
-        assert self._process
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _finish(self, status: int) -> None:
-        assert self._process
-        assert self._process.stdout
-        assert self._process.stderr
+    def _finish(self, child: ChildProcess, status: int) -> None:
         self._outbox.put(None)
-        # The log's last lines say why: they belong to the report.
-        self._log_thread.join(0.5)
-        for stream in (self._process.stdout, self._process.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.close()
+        tail = child.log_tail()
         self._ended.set()
-        said = "\n".join([*self._log_tail, self._last_words])
+        said = "\n".join([*tail, self._last_words])
         self._on_exit(
             WorkerExit(
                 lost_node=None if self._asked else lost_node(said, self.devices),
@@ -206,20 +156,19 @@ class WorkerClient:
                 phase=self.phase,
                 asked=self._asked and not self._cause,
                 last_words=self._last_words,
-                log_tail=tuple(self._log_tail),
+                log_tail=tail,
                 cause=self._cause,
             )
         )
 
-    def _descend(self, grace_s: float) -> None:
-        assert self._process
+    def _descend(self, child: ChildProcess, grace_s: float) -> None:
         with self._stop_lock:
             if grace_s > 0:
                 self.send(Shutdown())
                 if self._ended.wait(grace_s):
                     return
-            self._process.terminate()
+            child.process.terminate()
             if self._ended.wait(TERMINATE_S):
                 return
-            self._process.kill()
+            child.process.kill()
             self._ended.wait(KILL_S)

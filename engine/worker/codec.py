@@ -1,4 +1,4 @@
-"""Messages to bytes and back: msgpack bodies in the frames of `engine.framing`."""
+"""Messages to bytes and back: msgpack bodies for the frames of `engine.framing`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.framing import FramingError, read_frame, write_frame
+from engine.framing import write_frame
 from engine.worker.protocol import Command, Event, Message
 
 if TYPE_CHECKING:
-    from engine.framing import ReadableStream, WritableStream
+    from engine.framing import WritableStream
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_command = msgspec.msgpack.Decoder(Command).decode
-_decode_event = msgspec.msgpack.Decoder(Event).decode
-
-
-class GarbledStreamError(Exception):
-    """The other end sent something that is not a message of this protocol."""
+decode_command = msgspec.msgpack.Decoder(Command).decode
+decode_event = msgspec.msgpack.Decoder(Event).decode
 
 
 class Sender:
@@ -39,29 +35,3 @@ class Sender:
         body = _encode(message)
         with self._lock:
             write_frame(self._stream, body)
-
-
-def read_command(stream: ReadableStream) -> Command | None:
-    """The next command, or None at the end of the stream.
-
-    Raises:
-        GarbledStreamError: The bytes are no command.
-    """
-    try:
-        body = read_frame(stream)
-        return None if body is None else _decode_command(body)
-    except (FramingError, msgspec.DecodeError) as error:
-        raise GarbledStreamError(str(error)) from error
-
-
-def read_event(stream: ReadableStream) -> Event | None:
-    """The next event, or None at the end of the stream.
-
-    Raises:
-        GarbledStreamError: The bytes are no event.
-    """
-    try:
-        body = read_frame(stream)
-        return None if body is None else _decode_event(body)
-    except (FramingError, msgspec.DecodeError) as error:
-        raise GarbledStreamError(str(error)) from error

@@ -14,11 +14,11 @@ import sys
 import threading
 from typing import BinaryIO
 
-from engine.child_main import run_main
+from engine.child_main import owner_messages, run_main
 from engine.errors import Problem, UserError
 from engine.llama.engine import Cancelled, Engine
 from engine.llama.library import set_abort_hook
-from engine.worker.codec import GarbledStreamError, Sender, read_command
+from engine.worker.codec import Sender, decode_command
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
     Aborting,
@@ -86,14 +86,7 @@ class Worker:
     # ---- reader thread
 
     def _read(self) -> None:
-        while True:
-            try:
-                command = read_command(self._source)
-            except GarbledStreamError:
-                os._exit(3)
-            if command is None:
-                # The app is gone; nothing here is worth finishing.
-                os._exit(0)
+        for command in owner_messages(self._source, decode_command):
             self._sort(command)
 
     def _sort(self, command: Command) -> None:

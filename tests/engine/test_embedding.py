@@ -72,7 +72,7 @@ def test_a_process_embeds_leaves_when_idle_and_comes_back(bert: Path) -> None:
     assert float(first[0] @ first[1]) > float(first[0] @ first[2])
     running = client._running
     assert running is not None
-    assert running.process.wait(20) == 0
+    assert running.child.process.wait(20) == 0
     assert np.array_equal(client.embed(TEXTS), first)
     client.close()
     with pytest.raises(UserError, match="changed meanwhile"):

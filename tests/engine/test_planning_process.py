@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,26 @@ def test_a_process_that_cannot_start_is_a_sentence(demo_model: Path) -> None:
         answer = listener.last()
         assert isinstance(answer, Failed)
         assert answer.problem.code == "planning.died"
+    finally:
+        listener.client.close()
+
+
+def test_a_process_that_writes_garbage_is_a_sentence_and_not_started_again(
+    demo_model: Path, tmp_path: Path
+) -> None:
+    starts = tmp_path / "starts"
+    garbage = (
+        f"import os, sys; open({str(starts)!r}, 'a').write('x')\n"
+        "os.write(1, b'printed by some library ' * 20); sys.stdin.read()"
+    )
+    listener = Listener(command=[sys.executable, "-c", garbage])
+    try:
+        listener.client.send(Ask(request_id=0, settings=EngineSettings(model_path=str(demo_model))))
+        answer = listener.last()
+        assert isinstance(answer, Failed)
+        assert answer.problem.code == "planning.died"
+        assert "could not be understood" in answer.problem.message
+        assert starts.read_text() == "x"
     finally:
         listener.client.close()
 

@@ -20,8 +20,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.child_main import owner_messages
 from engine.errors import Problem
-from engine.worker.codec import Sender, read_command
+from engine.worker.codec import Sender, decode_command
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
     Aborting,
@@ -94,12 +95,11 @@ class FaultyWorker:
         os._exit(0)
 
     def _read(self) -> None:
-        while (command := read_command(sys.stdin.buffer)) is not None:
+        for command in owner_messages(sys.stdin.buffer, decode_command):
             if isinstance(command, Cancel):
                 self._cancelled.add(command.request_id)
             else:
                 self._commands.put(command)
-        os._exit(0)
 
     def _obey(self, command: Command) -> None:
         match command:

@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 
-from engine.child_main import claim_stdout, owner_frames
+from engine.child_main import claim_stdout, owner_messages
 from engine.documents.messages import DRAW_REQUEST_DECODER, ENCODER, DrawRequest, NotDrawn
 from engine.documents.restraint import restrain
 from engine.framing import write_frame
@@ -44,8 +44,8 @@ def main() -> int:
 
 def _receive(requests: queue.SimpleQueue[DrawRequest]) -> None:
     """Take requests, and end this process in mid-work when the owner is gone."""
-    for body in owner_frames(sys.stdin.buffer):
-        requests.put(DRAW_REQUEST_DECODER.decode(body))
+    for request in owner_messages(sys.stdin.buffer, DRAW_REQUEST_DECODER.decode):
+        requests.put(request)
 
 
 if __name__ == "__main__":

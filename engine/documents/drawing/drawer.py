@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from engine.child_process import environment
+from engine.child_process import start
 from engine.documents.messages import (
     DRAW_REPLY_DECODER,
     ENCODER,
@@ -79,14 +79,8 @@ class PageDrawer:
             if self._closed:
                 return None
             # -P: a module in the current folder must not be imported in place of a library.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents.drawing"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment(),
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            command = [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents.drawing"]
+            self._process = start(command, stderr=subprocess.DEVNULL)
             _widen(self._process.stdout)
             return self._process
 
