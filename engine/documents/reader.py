@@ -88,7 +88,9 @@ class ReadingJob:
             try:
                 self._child = ChildProcess(command, name="document")
             except OSError as error:
-                raise self._problem("documents.crashed", str(error)) from error
+                raise UserError(
+                    "documents.not_started", name=self.path.name, reason=str(error)
+                ) from error
             self._last_sign = time.monotonic()
             return self._child
 

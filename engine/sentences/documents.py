@@ -89,6 +89,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Reading {name} failed: the reader stopped in the middle of it.",
         "The file is probably damaged. Save it anew in the program it comes from and try again.",
     ),
+    "documents.not_started": (
+        "Reading {name} could not be started: {reason}",
+        "Close other programs and try again.",
+    ),
     "documents.stalled": (
         "Reading {name} was given up after {seconds:.0f} seconds without an end in sight.",
         "The file may be damaged. Split it, or add only the part you need.",

@@ -100,6 +100,16 @@ def test_start_returns_at_once_and_calls_back_from_another_thread(tmp_path: Path
     reader.close()
 
 
+def test_a_process_that_cannot_start_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    outcome, reader = Outcome(), DocumentReader()
+    job = reader.start(tmp_path / "a.txt", on_done=outcome.on_done, on_failed=outcome.on_failed)
+    assert job.wait(10)
+    assert [problem.code for problem in outcome.problems] == ["documents.not_started"]
+
+
 def test_cancel_kills_the_process(tmp_path: Path) -> None:
     outcome, reader = Outcome(), DocumentReader()
     job = reader.start(long_pdf(tmp_path), on_done=outcome.on_done, on_failed=outcome.on_failed)
