@@ -1,7 +1,7 @@
 """The app's end of the planner process: started on demand, restarted after a crash.
 
-`ask`, `open`, `fit` and `compare` return at once; results come to `on_answer` on the client's
-reader thread. A newer question cancels the older, whose results stop coming.
+`send` returns at once; answers come to `on_answer` on the client's reader thread. A newer question
+cancels the older, whose answers stop coming.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class PlannerClient:
 
     Args:
         on_answer: Every answer to the newest question, on the reader's thread. A crash of the
-            planner is a `Failed` with a sentence.
+            planner is a `Failed` with a sentence; one that cannot be started is one as well, on
+            the thread that asks.
         idle_s: Seconds without a question after which the process leaves; None keeps its default.
     """
 
@@ -87,9 +88,12 @@ class PlannerClient:
             identity = next(self._ids)
             question = msgspec.structs.replace(question, request_id=identity)
             self._newest = identity
+            failed = None
             if self._running is None or not self._running.put(question):
-                self._running = _Running(self._command, self._deliver, self._ended, question)
-            return identity
+                failed = self._start(question)
+        if failed is not None:
+            self._deliver(failed)
+        return identity
 
     def close(self) -> None:
         """Stop the process; nothing is reported any more."""
@@ -98,6 +102,16 @@ class PlannerClient:
             running, self._running = self._running, None
         if running is not None:
             running.stop()
+
+    def _start(self, question: Questions) -> Failed | None:
+        """Start the process with a question; what to answer instead where that is impossible."""
+        try:
+            self._running = _Running(self._command, self._deliver, self._ended, question)
+        except OSError as error:
+            self._running = None
+            problem = Problem(code="planning.not_started", params={"reason": str(error)})
+            return Failed(request_id=question.request_id, problem=problem)
+        return None
 
     def _deliver(self, answer: Answers) -> None:
         if answer.request_id == self._newest and not self._closed:
@@ -111,10 +125,13 @@ class PlannerClient:
             # Left on its own at the moment a question came: ask the next one.
             again = lost if exit_.status == 0 and lost is not None and not self._closed else None
             if again is not None and again.request_id == self._newest:
-                self._running = _Running(self._command, self._deliver, self._ended, again)
-                return
-        if lost is not None:
-            self._deliver(Failed(request_id=lost.request_id, problem=_problem(exit_)))
+                failed = self._start(again)
+            elif lost is not None:
+                failed = Failed(request_id=lost.request_id, problem=_problem(exit_))
+            else:
+                failed = None
+        if failed is not None:
+            self._deliver(failed)
 
 
 class _Running:

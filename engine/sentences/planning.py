@@ -192,6 +192,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "llama.cpp gave up while measuring: {reason}",
         "The file may be damaged, or the settings do not go together.",
     ),
+    "planning.not_started": (
+        "The planner could not be started: {reason}",
+        "Close other programs and change the setting once more.",
+    ),
     "planning.died": (
         "The planner ended while measuring ({status}).",
         "Change the setting back, or check the file.",

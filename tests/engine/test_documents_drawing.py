@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,18 @@ def test_a_drawing_process_that_dies_is_replaced(drawer: PageDrawer, tmp_path: P
     assert isinstance(drawer.draw(request), Drawing)
     drawer.close()
     assert drawer.draw(request) == NotDrawn(reason="damaged")
+
+
+def test_a_process_that_cannot_start_is_a_page_without_a_picture(
+    drawer: PageDrawer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = DrawRequest(
+        path=str(write_pdf(tmp_path / "a.pdf", ["A page"])), index=0, width_px=100
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(tmp_path / "none"))
+        assert drawer.draw(request) == NotDrawn(reason="damaged")
+    assert isinstance(drawer.draw(request), Drawing)
 
 
 def test_a_page_that_takes_too_long_is_given_up(tmp_path: Path) -> None:

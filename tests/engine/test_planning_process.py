@@ -140,14 +140,20 @@ def test_the_process_leaves_when_idle_and_comes_back(demo_model: Path) -> None:
         listener.client.close()
 
 
-def test_a_process_that_cannot_start_is_a_sentence(demo_model: Path) -> None:
-    listener = Listener(command=["/bin/false"])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("/bin/false", "planning.died"), ("/nowhere/at/all", "planning.not_started")],
+)
+def test_a_process_that_cannot_start_is_a_sentence(
+    demo_model: Path, command: str, code: str
+) -> None:
+    listener = Listener(command=[command])
     try:
         settings = EngineSettings(model_path=str(demo_model))
         listener.client.send(Ask(request_id=0, settings=settings))
         answer = listener.last()
         assert isinstance(answer, Failed)
-        assert answer.problem.code == "planning.died"
+        assert answer.problem.code == code
     finally:
         listener.client.close()
 

@@ -55,7 +55,7 @@ class PageDrawer:
         self._end()
 
     def _asked(self, request: DrawRequest, *, is_new: bool) -> Drawing | NotDrawn | None:
-        """The reply, or None when the process ended instead."""
+        """The reply, or None when the process ended instead, or could not even be started."""
         process = self._process
         if is_new or process is None or process.poll() is not None:
             self._end()
@@ -80,7 +80,10 @@ class PageDrawer:
                 return None
             # -P: a module in the current folder must not be imported in place of a library.
             command = [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents.drawing"]
-            self._process = start(command, stderr=subprocess.DEVNULL)
+            try:
+                self._process = start(command, stderr=subprocess.DEVNULL)
+            except OSError:
+                return None
             _widen(self._process.stdout)
             return self._process
 
