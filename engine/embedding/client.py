@@ -108,26 +108,29 @@ class EmbeddingClient:
     def _asked(self, request: Embed) -> Answer:
         with self._lock:
             for _attempt in range(2):
-                if self._closed:
-                    raise UserError("embedding.gone")
-                if self._running is None:
-                    self._running = _started(self._command)
-                answer = self._running.ask(request)
+                running = self._started()
+                answer = running.ask(request)
                 if answer is not None:
                     return answer
-                ended, self._running = self._running, None
-                ended.stop()
+                self._running = None
+                running.stop()
                 # Status 0: it left for want of work just as this came, so ask a new one.
-                if ended.child.process.returncode != 0:
+                if running.child.process.returncode != 0:
                     break
-            raise ended.error()
+            raise running.error()
 
-
-def _started(command: Sequence[str]) -> _Running:
-    try:
-        return _Running(command)
-    except OSError as error:
-        raise UserError("embedding.not_started", reason=str(error)) from error
+    def _started(self) -> _Running:
+        running = self._running
+        if running is None and not self._closed:
+            try:
+                running = self._running = _Running(self._command)
+            except OSError as error:
+                raise UserError("embedding.not_started", reason=str(error)) from error
+        # Looked at again: `close` may not have seen a process that was only being started.
+        if running is None or self._closed:
+            self.close()
+            raise UserError("embedding.gone")
+        return running
 
 
 class _Running:
