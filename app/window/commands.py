@@ -105,6 +105,9 @@ class Commands(QObject):
         )
         act["copy_last"].triggered.connect(self._on_copy_last)
         act["export"].triggered.connect(lambda: self._on_export("markdown"))
+        documents = self._window.sidebar
+        documents.document_add_requested.connect(self._on_attach)
+        documents.document_selected.connect(lambda ident: self._viewing().open_document(ident))
         act["next_chat"].triggered.connect(partial(self._step_chat, 1))
         act["previous_chat"].triggered.connect(partial(self._step_chat, -1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QMetaMethod, Qt, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtNetwork import QNetworkAccessManager
 from PySide6.QtTest import QTest
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDialog,
+    QFileDialog,
     QLineEdit,
     QPlainTextEdit,
     QScrollBar,
@@ -210,6 +211,44 @@ def test_the_keys_that_open_a_dialog(
     QTest.keyClick(dialogs[0], Qt.Key.Key_Escape)
     assert not dialogs[0].isVisible()
     assert not silent, silent
+
+
+def test_nothing_that_the_window_asks_for_is_asked_in_vain(desk: Desk) -> None:
+    window = desk.desktop.window
+    views = (window, window.sidebar, window.engine, desk.view, desk.desktop.passages)
+    unheard = [
+        f"{type(view).__name__}.{name}"
+        for view in (*views, window.library, window.models_page, window.economics)
+        for name in vars(type(view))
+        if isinstance(vars(type(view))[name], Signal)
+        and not view.isSignalConnected(QMetaMethod.fromSignal(getattr(view, name)))
+    ]
+    assert not unheard, unheard
+
+
+def test_control_o_asks_for_files_and_a_listed_document_opens(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("words")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: ([str(path)], ""))
+    keys(desk, Qt.Key.Key_O)
+    desk.until(lambda: desk.store.documents.all(), "the document in the library")
+    document = desk.store.documents.all()[0]
+    window = desk.desktop.window
+    listed = window.sidebar.documents
+    desk.until(lambda: listed.model().rowCount() > 0, "the document in the list")
+    window.sidebar.document_selected.emit(document.id)
+    desk.until(lambda: desk.desktop.viewing.viewer is not None, "the view")
+    desk.desktop.viewing.close_viewer()
+    listed.setCurrentIndex(listed.model().index(listed.model().rowCount() - 1, 0))
+    QTest.keyClick(listed, Qt.Key.Key_Delete)
+    asking = [one for one in window.findChildren(QDialog) if one.isVisible()]
+    asking[-1].accept()
+    desk.until(lambda: not desk.store.documents.all(), "the document's end")
+    desk.until(lambda: desk.undos, "the offer to undo")
+    desk.undos[-1]()
+    desk.until(lambda: desk.store.documents.all(), "its return")
 
 
 def test_delete_in_the_composer_deletes_no_chat(desk: Desk) -> None:

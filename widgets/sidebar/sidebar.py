@@ -212,6 +212,7 @@ class Sidebar(QFrame):
         self.hits.opened.connect(self._on_hit)
         self.documents.opened.connect(self.document_selected)
         self.documents.menu_wanted.connect(self._on_document_menu)
+        self.documents.delete_pressed.connect(self.document_remove_requested)
         self.pages.page_requested.connect(self.page_requested)
         self.search.textChanged.connect(self._on_search_text)
         self._pause.timeout.connect(lambda: self.search_changed.emit(self.search.text().strip()))
