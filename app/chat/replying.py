@@ -64,7 +64,7 @@ class Replying(QObject):
         self._screen = screen
         self._notices = notices
         self._summarising = Summarising(
-            store=store, engine=engine, requests=requests, screen=screen, hop=hop, parent=self
+            engine=engine, requests=requests, screen=screen, hop=hop, parent=self
         )
         self._reading = reading
         self._reply: ActiveReply | None = None

@@ -126,9 +126,13 @@ class Requests:
         """Keep a record with the question that a message answers."""
         question = _question_of([m for m in branch.messages if m.id < message.id])
         assert question is not None
-        saving = branch.saving = self._store.messages.add_records(question.id, (record,))
-        kept = (*question.records, record)
-        branch.replace(msgspec.structs.replace(question, records=kept))
+        return self.keep(branch, question, (record,))
+
+    def keep(self, branch: Branch, message: Message, records: tuple[Record, ...]) -> Future[None]:
+        """Keep more records with a message of a branch."""
+        saving = branch.saving = self._store.messages.add_records(message.id, records)
+        kept = (*message.records, *records)
+        branch.replace(msgspec.structs.replace(message, records=kept))
         return saving
 
     def _prompt(
@@ -256,9 +260,7 @@ class Requests:
         def noted(records: tuple[Record, ...]) -> None:
             new = tuple(one for one in records if one.data["document_id"] not in known)
             if new:
-                branch.saving = self._store.messages.add_records(question.id, new)
-                kept = (*question.records, *new)
-                branch.replace(msgspec.structs.replace(question, records=kept))
+                self.keep(branch, question, new)
             then()
 
         before = messages[: messages.index(question)]

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from app.chat.screen import ChatScreen
     from app.engine.controller import EngineController
     from app.hop import MainThread
-    from app.store.chat_store import ChatStore
     from app.store.rows import Message
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Measured, Prompt
@@ -104,7 +103,6 @@ class Summarising(QObject):
     def __init__(
         self,
         *,
-        store: ChatStore,
         engine: EngineController,
         requests: Requests,
         screen: ChatScreen,
@@ -112,7 +110,6 @@ class Summarising(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._store = store
         self._engine = engine
         self._requests = requests
         self._screen = screen
@@ -223,9 +220,7 @@ class Summarising(QObject):
             replaced=described(step.prompt.turns[: step.turns]),
         )
         question = next(m for m in reversed(before) if m.role == "user")
-        work.branch.saving = self._store.messages.add_records(question.id, (record,))
-        kept = (*question.records, record)
-        work.branch.replace(msgspec.structs.replace(question, records=kept))
+        self._requests.keep(work.branch, question, (record,))
         self._screen.show_message(question.id)
 
     def _end(self, work: _Work, problem: Problem | None) -> None:
