@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _LONGEST_WAIT_MS = 3000
 
 
+def _nothing() -> None:
+    """Nobody waits."""
+
+
 class FileWatch(QObject):
     """Looks when a chat is opened, when the window is activated, and before a request.
 
@@ -55,7 +59,7 @@ class FileWatch(QObject):
         shelf.changed.connect(self._on_shelf_changed)
         application.applicationStateChanged.connect(self._on_application_state)
 
-    def check(self, then: Callable[[], None] | None = None) -> None:
+    def check(self, then: Callable[[], None] = _nothing) -> None:
         """Look at the files of the open chat's documents.
 
         Args:
@@ -64,27 +68,23 @@ class FileWatch(QObject):
         chat_id = self._chat.chat_id
         documents = self._documents(chat_id)
         if chat_id is None or not documents or self._is_closed:
-            if then is not None:
-                then()
+            then()
             return
         self._shelf.begin_check(chat_id)
-
-        def checked(checks: dict[str, FileCheck]) -> None:
-            self._shelf.end_check(chat_id, checks)
-            go_on()
-
-        waiting = [then] if then is not None else []
+        waiting = [then]
 
         def go_on() -> None:
-            if waiting:
-                waiting.pop()()
-
-        def give_up() -> None:
             # A disk that does not answer must not hold the question; what it says later counts.
-            self._shelf.end_check(chat_id, {})
+            if waiting:
+                act = waiting.pop()
+                self._shelf.end_check(chat_id)
+                act()
+
+        def checked(checks: dict[str, FileCheck]) -> None:
+            self._shelf.take_checks(chat_id, checks)
             go_on()
 
-        QTimer.singleShot(_LONGEST_WAIT_MS, self, give_up)
+        QTimer.singleShot(_LONGEST_WAIT_MS, self, go_on)
         work = self._thread.submit(_check_all, self._store, documents)
         self._hop.when_done(work, checked)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ class Shelf(QObject):
         self._hop = hop
         self._held: dict[int, list[Held]] = {}
         self._laid_out: dict[int, tuple[PromptDocument, ...]] = {}
-        self._checking: set[int] = set()
+        self._checks: Counter[int] = Counter()
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
     # ---- reading
@@ -145,11 +146,15 @@ class Shelf(QObject):
 
     def begin_check(self, chat_id: int) -> None:
         """The files of a chat are being looked at: what is sent now waits for that."""
-        self._checking.add(chat_id)
+        self._checks[chat_id] += 1
 
-    def end_check(self, chat_id: int, checks: dict[str, FileCheck]) -> None:
+    def end_check(self, chat_id: int) -> None:
+        """One look at them is over: nothing waits for it any longer."""
+        self._checks[chat_id] -= 1
+        self.changed.emit(chat_id)
+
+    def take_checks(self, chat_id: int, checks: dict[str, FileCheck]) -> None:
         """Take what became of the files, by document."""
-        self._checking.discard(chat_id)
         for held in self._of(chat_id):
             check = checks.get(held.key)
             if check is None:
@@ -223,7 +228,8 @@ class Shelf(QObject):
 
     def is_busy(self, chat_id: int) -> bool:
         """Whether a question has to wait for a document, or for a choice about one."""
-        return chat_id in self._checking or any(held.is_waited_for for held in self._of(chat_id))
+        is_checked = self._checks[chat_id] > 0
+        return is_checked or any(held.is_waited_for for held in self._of(chat_id))
 
     def prompt_documents(self, chat_id: int | None) -> tuple[PromptDocument, ...]:
         """What is sent of a chat's documents with every question."""

@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtCore import QMimeData, Qt, QTimer, QUrl
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
+from app.documents import file_watch
 from app.session import State
 from tests.engine.document_files import write_pdf
 from tests.support.desk import Desk, faulty, open_desk
@@ -292,6 +293,28 @@ def test_a_file_with_the_same_content_and_another_time_is_no_change(
     desk.settle()
     (info,) = desk.store.documents.all()
     assert info.mtime_ns == 5
+
+
+def test_a_check_that_is_over_does_not_end_the_one_behind_it(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_watch, "_LONGEST_WAIT_MS", 300)
+    path = tmp_path / "notes.txt"
+    path.write_text("Four fathoms.")
+    desk.drop(path)
+    read(desk)
+    chat_id, shelf = desk.chat.chat_id or 0, desk.desktop.shelf
+    over: list[bool] = []
+    given_up: list[bool] = []
+    desk.desktop.files.check(lambda: over.append(shelf.is_busy(chat_id)))
+    # Both timers run side by side, and this one fires last.
+    QTimer.singleShot(350, desk.desktop, lambda: given_up.append(shelf.is_busy(chat_id)))
+    shelf.begin_check(chat_id)
+    desk.until(lambda: over, "the first check")
+    desk.until(lambda: given_up, "that the first one would have been given up")
+    assert (over, given_up) == ([True], [True])
+    shelf.end_check(chat_id)
+    assert not shelf.is_busy(chat_id)
 
 
 def test_the_files_are_looked_at_when_the_window_comes_to_the_front(
