@@ -82,6 +82,13 @@ def test_all_of_the_largest_are_found(rank: int) -> None:
 
 
 @pytest.mark.usefixtures("compiled")
+def test_logits_whose_sum_overflows_are_sound() -> None:
+    logits = np.linspace(1e38, 3e38, 50_257, dtype=np.float32)
+    tokens, _ = _found(Search(len(logits)), logits, 40)
+    assert len(logits) - 1 in tokens
+
+
+@pytest.mark.usefixtures("compiled")
 def test_the_likeliest_is_the_first_of_equals() -> None:
     for logits in _vocabularies():
         expected = int(logits.argmax())
