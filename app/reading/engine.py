@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engine.errors import Problem
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Event, Measured, Prompt
+
+T = TypeVar("T")
 
 _REVIVAL_S = 600.0
 _POLL_S = 0.1
@@ -74,12 +76,7 @@ class WaitingEngine(QObject):
         """
         future: Future[Finished] = Future()
         self._hop.post(lambda: self._start(prompt, generation, on_event, future))
-        while not self._is_closed:
-            try:
-                return future.result(timeout=0.2)
-            except TimeoutError:
-                continue
-        raise UserError("worker.gone")
+        return self._awaited(future)
 
     def revive(self) -> None:
         """Wait until the same model is ready, and start it again if its worker died.
@@ -87,10 +84,11 @@ class WaitingEngine(QObject):
         Raises:
             UserError: It did not come back, or another model was loaded.
         """
-        self._hop.post(self._restart)
         deadline = time.monotonic() + _REVIVAL_S
-        # What was posted must have been heard before the state says anything.
-        time.sleep(2 * _POLL_S)
+        # Only then does the state say anything: a busy window hears of a post late.
+        restarted: Future[None] = Future()
+        self._hop.post(lambda: self._restart(restarted))
+        self._awaited(restarted)
         while not self._is_closed and time.monotonic() < deadline:
             session = self._engine.session
             if session.state is State.READY:
@@ -99,6 +97,14 @@ class WaitingEngine(QObject):
             if session.state in (State.DIED, State.IDLE, State.OFF):
                 raise UserError.of(session.problem) if session.problem else UserError("worker.gone")
             time.sleep(_POLL_S)
+        raise UserError("worker.gone")
+
+    def _awaited(self, future: Future[T]) -> T:
+        while not self._is_closed:
+            try:
+                return future.result(timeout=2 * _POLL_S)
+            except TimeoutError:
+                continue
         raise UserError("worker.gone")
 
     # ---- on the main thread
@@ -136,9 +142,10 @@ class WaitingEngine(QObject):
         if model_id(loaded.model) != self.model_id or loaded.context.n_ctx < self.n_ctx:
             raise UserError("parts.other_model")
 
-    def _restart(self) -> None:
+    def _restart(self, restarted: Future[None]) -> None:
         if self._engine.session.state is State.DIED:
             self._engine.restart()
+        restarted.set_result(None)
 
     def _on_reply_event(self, event: Event) -> None:
         future = self._future
