@@ -1,7 +1,7 @@
 """Line icons: the SVGs of `assets/icons`, recoloured with a token when they are drawn.
 
 `icon()` gives a `QIcon` in today's colours; `bind()` also keeps a button's icon in step with the
-theme; `pixmap()` is for delegates that paint.
+theme; `pixmap()` is for delegates that paint; `application_icon()` is what the desktop shows.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import shiboken6
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton
 
 from widgets import theme
 
 _SCALES: Final = (1.0, 2.0)
+_APPLICATION_SIZES_PX: Final = (16, 24, 32, 48, 64, 128, 256)
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -55,6 +56,14 @@ def pixmap(name: str, role: str = "dim", size_px: int = 16, scale: float = 1.0) 
     return _drawn(name, str(getattr(theme.current(), role)), size_px, scale)
 
 
+def application_icon() -> QIcon:
+    """The mark on a tile, for title bars and task lists; it does not follow the theme."""
+    made = QIcon()
+    for size_px in _APPLICATION_SIZES_PX:
+        made.addPixmap(_tile(size_px))
+    return made
+
+
 def bind(target: Target, name: str, role: str = "dim", size_px: int = 16) -> None:
     """Set the icon of a button or action, and set it again whenever the theme changes."""
     if not _bound:
@@ -77,6 +86,20 @@ def _redraw_bound() -> None:
 def _screen_scale() -> float:
     screen = QGuiApplication.primaryScreen()
     return screen.devicePixelRatio() if screen else 1.0
+
+
+def _tile(size_px: int) -> QPixmap:
+    tile = QPixmap(size_px, size_px)
+    tile.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(tile)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.LIGHT.accent))
+    painter.drawRoundedRect(QRectF(tile.rect()), size_px * 0.2, size_px * 0.2)
+    mark = _drawn("leadline", theme.LIGHT.on_accent, size_px, 1.0)
+    painter.drawPixmap(0, 0, mark)
+    painter.end()
+    return tile
 
 
 @lru_cache(maxsize=512)

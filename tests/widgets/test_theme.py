@@ -121,3 +121,16 @@ def test_a_bound_icon_follows_the_theme(app: QApplication, qtbot: QtBot) -> None
     theme.apply(app, "dark")
     dark = button.icon().pixmap(24, 24).toImage()
     assert light != dark
+
+
+def test_the_application_has_an_icon_for_every_usual_size(app: QApplication) -> None:
+    made = icons.application_icon()
+    for size_px in (16, 32, 48, 256):
+        image = made.pixmap(size_px, size_px).toImage()
+        assert image.width() == size_px
+        ground, mark = image.pixelColor(size_px // 2, 1), QColor(LIGHT.on_accent)
+        assert ground == QColor(LIGHT.accent)
+        assert any(
+            image.pixelColor(size_px // 2, y).lightness() > mark.lightness() - 60
+            for y in range(size_px)
+        ), "no mark"
