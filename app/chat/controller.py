@@ -47,12 +47,14 @@ class ChatController(QObject):
         list_changed(): Titles, order or activity of chats changed.
         content_changed(): What the next request would hold changed.
         refused(Problem): The engine would not take a request; the question was kept.
+        asked(Prompt, GenerationSettings): What the engine was asked for a reply.
     """
 
     opened = Signal(object)
     list_changed = Signal()
     content_changed = Signal()
     refused = Signal(object)
+    asked = Signal(object, object)
 
     def __init__(
         self,
@@ -110,6 +112,7 @@ class ChatController(QObject):
         self._replying.began.connect(self.list_changed)
         self._replying.ended.connect(self._on_reply_ended)
         self._replying.refused.connect(self.refused)
+        self._replying.asked.connect(self.asked)
         engine.session_changed.connect(lambda _session: self._send_next())
         shelf.changed.connect(lambda _chat_id: self._send_next())
 

@@ -1,4 +1,4 @@
-"""Keeps the context ledger true: asks the engine what the next request would hold."""
+"""Keeps the context ledger true: asks the engine what the next request, or the present one, holds."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ class LedgerController(QObject):
         self._view = view
         self._asked: tuple[Prompt, GenerationSettings] | None = None
         self._asked_id = 0
+        self._reply_asked_id = 0
+        self._of_reply: Measured | None = None
+        self._shown_chat: int | None = None
         self._is_dirty = True
         self._has_model = False
         self.latest: Measured | None = None
@@ -59,7 +62,8 @@ class LedgerController(QObject):
         engine.reply_event.connect(self._on_reply_event)
         engine.session_changed.connect(self._on_session_changed)
         chat.content_changed.connect(self.mark_dirty)
-        chat.opened.connect(lambda _chat_id: self._forget())
+        chat.opened.connect(self._on_opened)
+        chat.asked.connect(self._on_asked)
 
     def mark_dirty(self) -> None:
         """Something that is not in the composer changed."""
@@ -85,8 +89,17 @@ class LedgerController(QObject):
         """What of the conversation the next request would not hold."""
         return self.latest.left_out if self.latest else None
 
+    def _on_asked(self, prompt: Prompt, generation: GenerationSettings) -> None:
+        """A request is on its way: the draft that was counted last need not be what it holds."""
+        self._of_reply = None
+        self._reply_asked_id = self._engine.measure(prompt, counting(generation))
+
     def _on_measured(self, measured: Measured) -> None:
-        if measured.request_id == self._asked_id:
+        if measured.request_id == self._reply_asked_id:
+            self._of_reply = measured
+            if self._is_replying_here():
+                self._view.set_ledger(ledger_view(measured, self._choices))
+        elif measured.request_id == self._asked_id:
             self.latest = measured
             self._view.set_ledger(ledger_view(measured, self._choices))
             self.measured.emit(measured)
@@ -94,13 +107,18 @@ class LedgerController(QObject):
     def _on_reply_event(self, event: object) -> None:
         if not self._is_replying_here() or not self._chat.is_of_reply(event):
             return
-        if isinstance(event, Delta) and self.latest is not None:
-            self._view.set_ledger(growing_view(self.latest, event))
+        if isinstance(event, Delta) and self._of_reply is not None:
+            self._view.set_ledger(growing_view(self._of_reply, event))
         elif isinstance(event, Finished):
             self.mark_dirty()
 
-    def _forget(self) -> None:
+    def _on_opened(self, chat_id: int | None) -> None:
         """Another chat is open: what was counted for the one before is not true of it."""
+        before, self._shown_chat = self._shown_chat, chat_id
+        branch = self._chat.branch
+        if before is None and branch is not None and not branch.messages:
+            # The chat on the screen, which held nothing yet, was stored: nothing else changed.
+            return
         loaded = self._engine.session.loaded
         self.latest, self._asked, self._asked_id = None, None, 0
         self._view.set_ledger(LedgerView(n_ctx=loaded.context.n_ctx if loaded else 0))

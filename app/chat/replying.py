@@ -35,11 +35,13 @@ class Replying(QObject):
 
     Signals:
         began(): A reply was asked for.
+        asked(Prompt, GenerationSettings): What the engine was asked for it.
         ended(Message, Future): It is over; the future completes once all of it is on the disk.
         refused(Problem): The engine would not take the request.
     """
 
     began = Signal()
+    asked = Signal(object, object)
     ended = Signal(object, object)
     refused = Signal(object)
 
@@ -151,6 +153,7 @@ class Replying(QObject):
         self._turns = [turn for turn in prompt.turns if turn.role != "system"]
         generation = self._branches.generation(branch.chat.id)
         reply.request_id = self._engine.generate(prompt, generation)
+        self.asked.emit(prompt, generation)
 
     def _give_up(self, reply: ActiveReply, problem: Problem | None) -> None:
         """There is no room for the reply, or it was stopped before it began."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
+    from widgets.chat.viewdata import LedgerView
+
 WHOLE = "one two three four five six seven eight nine ten"
 HALF = "one two three four five"
 SLOW = {"FAULTY_PAUSE_S": "0.05"}
@@ -447,3 +449,33 @@ def _prompts(desk: Desk) -> list[list[str]]:
 
     desk.engine.generate = noting  # type: ignore[method-assign]
     return sent
+
+
+# ---- what the context holds
+
+
+def test_while_a_reply_is_written_the_ledger_tells_of_its_own_request(
+    slow_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = slow_desk
+    shown: list[LedgerView] = []
+    monkeypatch.setattr(desk.view, "set_ledger", shown.append)
+    desk.load()
+    desk.write("why is that so")
+    desk.until(lambda: any(_parts(view)[:1] == [("message", 4)] for view in shown), "the draft")
+    shown.clear()
+    desk.ask("why is that so")
+    assert all(view.segments for view in shown), "it was empty in between"
+    desk.write("a draft " * 50)
+    desk.until(lambda: _parts(shown[-1])[0][1] > 100, "the long draft")
+    shown.clear()
+    desk.chat.regenerate()
+    desk.until(lambda: len(shown) > 3, "words")
+    growing = [view for view in shown if view.segments[0].tokens]
+    assert growing
+    assert all(_parts(view)[0] == ("message", 4) for view in growing), "that is the draft's count"
+    desk.until(lambda: desk.chat.replying_in is None)
+
+
+def _parts(view: LedgerView) -> list[tuple[str, int]]:
+    return [(part.kind, part.tokens) for part in view.segments]
