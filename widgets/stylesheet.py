@@ -1,8 +1,8 @@
 """The style sheet of the window, written from the colour tokens.
 
 Widgets choose a look by dynamic properties rather than by name: ``kind`` on buttons (primary,
-quiet, link, danger, icon, segment), ``surface`` on frames (panel, card, notice, bg), ``tone`` on
-labels (dim, faint, accent, warn, bad, ok). Fonts are never set here: a font in a style sheet
+quiet, word, link, danger, icon, segment), ``surface`` on frames (panel, card, notice, bg), ``tone``
+on labels (dim, faint, accent, warn, bad, ok). Fonts are never set here: a font in a style sheet
 would lose the tabular figures.
 """
 
@@ -112,6 +112,12 @@ QPushButton[kind="quiet"]:focus, QToolButton[kind="quiet"]:focus, QToolButton[ki
 }
 QPushButton[kind="quiet"]:disabled, QToolButton[kind="icon"]:disabled { color: $faint; }
 
+QPushButton[kind="word"] {
+    background: transparent; border: none; color: $dim; padding: 4px 9px; text-align: left;
+}
+QPushButton[kind="word"]:hover { color: $text; }
+QPushButton[kind="word"]:focus { color: $accent; text-decoration: underline; }
+
 QPushButton[kind="link"] {
     background: transparent; border: 1px solid transparent; color: $accent; padding: 0 2px;
     border-radius: 4px;
@@ -206,6 +212,9 @@ QSplitter::handle { background: $line; }
 QSplitter::handle:horizontal { width: 1px; }
 QSplitter::handle:vertical { height: 1px; }
 QSplitter::handle:hover { background: $accent; }
+
+QFileDialog QToolButton { padding: 4px; }
+QFileDialog QListView, QFileDialog QTreeView { background: $card; }
 
 QProgressBar { background: $free; border: none; border-radius: 3px; max-height: 6px;
     min-height: 6px; }

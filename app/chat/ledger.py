@@ -1,4 +1,4 @@
-"""Keeps the context ledger true: asks the engine what the next request, or the present one, holds."""
+"""Keeps the context ledger true: asks the engine what the next or the present request holds."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 from app.session import State
 from tests.support.desk import Desk, faulty, open_desk
 from widgets import theme
+from widgets.chat.message import MessageWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,6 +266,25 @@ def test_up_recalls_the_last_question(desk: Desk) -> None:
     desk.ask("why")
     QTest.keyClick(desk.view.composer.input, Qt.Key.Key_Up)
     assert desk.view.draft() == "why"
+
+
+def test_what_vanishes_gives_the_keyboard_to_the_composer(desk: Desk) -> None:
+    desk.load()
+    desk.ask("why")
+    window, composer = desk.desktop.window, desk.view.composer.input
+    asked = next(one for one in desk.view.findChildren(MessageWidget) if one.view.role == "user")
+    asked.begin_edit()
+    assert asked.edit_box is not None
+    asked.edit_box.input.setFocus()
+    QTest.keyClick(asked.edit_box.input, Qt.Key.Key_Return)
+    desk.until(lambda: desk.messages()[0].version_count == 2)
+    desk.until(lambda: desk.chat.replying_in is None)
+    assert window.focusWidget() is composer
+    desk.find(QAbstractButton, "message_regenerate").setFocus()
+    desk.press("message_regenerate")
+    desk.until(lambda: desk.messages()[1].version_count == 2)
+    desk.until(lambda: desk.chat.replying_in is None)
+    assert window.focusWidget() is composer
 
 
 def test_the_theme_changes_and_is_remembered(qapp: QApplication) -> None:

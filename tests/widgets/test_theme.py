@@ -128,7 +128,7 @@ def test_the_application_has_an_icon_for_every_usual_size(app: QApplication) -> 
     for size_px in (16, 32, 48, 256):
         image = made.pixmap(size_px, size_px).toImage()
         assert image.width() == size_px
-        ground, mark = image.pixelColor(size_px // 2, 1), QColor(LIGHT.on_accent)
+        ground, mark = image.pixelColor(1, size_px // 2), QColor(LIGHT.on_accent)
         assert ground == QColor(LIGHT.accent)
         assert any(
             image.pixelColor(size_px // 2, y).lightness() > mark.lightness() - 60

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from widgets import parts, theme
 from widgets.chat.composer import Composer
 from widgets.chat.findbar import FindBar, Hit, hits
+from widgets.chat.focusreturn import FocusReturn
 from widgets.chat.header import Header
 from widgets.chat.ledger import Ledger
 from widgets.chat.transcript import Transcript
@@ -92,6 +93,7 @@ class ChatView(QWidget):
         self._assemble()
         self._connect()
         self._connect_find()
+        FocusReturn(self.transcript, self.composer.input)
         theme.signals().changed.connect(self.update)
         self._show_cards()
 

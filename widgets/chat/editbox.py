@@ -38,6 +38,8 @@ class EditBox(QFrame):
         self.input = QPlainTextEdit()
         self.input.setProperty("bare", "true")
         self.input.setFont(theme.font("body"))
+        # The words stay where they stood in the bubble.
+        self.input.document().setDocumentMargin(0)
         self.input.setPlainText(text)
         self.input.setTabChangesFocus(True)
         self.input.installEventFilter(self)

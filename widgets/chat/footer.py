@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
-from PySide6.QtWidgets import QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QMenu, QPushButton, QToolButton, QWidget
 
 from widgets import figures, icons, parts, theme
 
@@ -147,7 +147,7 @@ class Footer(QWidget):
         self.setObjectName("messageFooter")
         self._is_reply = is_reply
         self._view: MessageView | None = None
-        self._buttons: list[QToolButton] = []
+        self._buttons: list[QAbstractButton] = []
         self._wanted = False
         self._busy = False
         self.stats = StatsLine(self)
@@ -190,19 +190,22 @@ class Footer(QWidget):
         else:
             actions += [("edit", self.tr("Edit")), ("branch", self.tr("Branch"))]
         for action, label in actions:
-            button = self._tool_button(f"message_{action}", label)
-            button.setText(label)
+            button = self._set_up(QPushButton(label, self), f"message_{action}", label)
+            # Flush with the text above: there is no room for a ground or a ring around it.
+            button.setProperty("kind", "word")
             button.clicked.connect(lambda _=False, a=action: self._report(a))
             self._buttons.append(button)
-        more = self._tool_button("message_more", self.tr("More"))
-        more.setProperty("kind", "icon")
+        more = self._icon_button("message_more", self.tr("More"))
         icons.bind(more, "more", "dim", 16)
         more.clicked.connect(lambda: self._open_menu(more))
         self._buttons.append(more)
 
-    def _tool_button(self, name: str, accessible: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setProperty("kind", "quiet")
+    def _icon_button(self, name: str, accessible: str) -> QAbstractButton:
+        button = self._set_up(QToolButton(self), name, accessible)
+        button.setProperty("kind", "icon")
+        return button
+
+    def _set_up(self, button: QAbstractButton, name: str, accessible: str) -> QAbstractButton:
         button.setFont(theme.font("meta"))
         button.setCursor(Qt.CursorShape.PointingHandCursor)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -220,7 +223,7 @@ class Footer(QWidget):
         menu.addAction(self.tr("Delete"), lambda: self._report("delete"))
         return menu
 
-    def _open_menu(self, button: QToolButton) -> None:
+    def _open_menu(self, button: QWidget) -> None:
         menu = self.menu()
         menu.exec(button.mapToGlobal(button.rect().bottomLeft()))
         menu.deleteLater()
@@ -232,13 +235,11 @@ class Footer(QWidget):
         """Confirm on the Copy button until the row is left."""
         if self._buttons:
             self._buttons[0].setText(self.tr("Copied"))
-            self.arrange()
 
     def forget_copied(self) -> None:
         """The row was left."""
         if self._buttons:
             self._buttons[0].setText(self.tr("Copy"))
-            self.arrange()
 
     def _make_versions(self, view: MessageView) -> None:
         for widget in self._versions:
@@ -248,13 +249,11 @@ class Footer(QWidget):
         if view.version_count < 2:
             return
         at = view.version_index
-        before = self._tool_button("versionBefore", self.tr("Version before"))
-        before.setProperty("kind", "icon")
+        before = self._icon_button("versionBefore", self.tr("Version before"))
         icons.bind(before, "chevron-left", "dim", 14)
         before.setEnabled(at > 0)
         before.clicked.connect(lambda: self.version_requested.emit(at - 1))
-        after = self._tool_button("versionAfter", self.tr("Next version"))
-        after.setProperty("kind", "icon")
+        after = self._icon_button("versionAfter", self.tr("Next version"))
         icons.bind(after, "chevron-right", "dim", 14)
         after.setEnabled(at + 1 < view.version_count)
         after.clicked.connect(lambda: self.version_requested.emit(at + 1))
@@ -285,20 +284,23 @@ class Footer(QWidget):
         if self._is_reply:
             stats_width = min(round(self.stats.natural_width()) + 2, self.width())
             self.stats.setGeometry(0, 0, stats_width, ROW_PX)
-            x, y = (-8, ROW_PX) if wraps else (max(-8, stats_width - 10), 0)
+            start = 0 if self._versions else -9
+            x, y = (start, ROW_PX) if wraps else (max(start, stats_width - 10), 0)
         shown = [button for button in self._buttons if self._wanted and not self._busy]
         row: list[QWidget] = [*self._versions, *shown]
         if not self._is_reply:
-            x = self.width() - sum(_width(widget) for widget in row) + 8
+            x = self.width() - sum(map(self._width_of, row)) + 8
         for widget in row:
-            width = _width(widget)
+            width = self._width_of(widget)
             widget.setGeometry(x, y + (ROW_PX - 26) // 2, width, 26)
             x += width
 
-
-def _width(widget: QWidget) -> int:
-    """The style's own width for a button with text is far too roomy for a quiet row."""
-    if isinstance(widget, QToolButton):
-        text = widget.text()
-        return widget.fontMetrics().horizontalAdvance(text) + 18 if text else 26
-    return widget.sizeHint().width()
+    def _width_of(self, widget: QWidget) -> int:
+        """The style's own width for a button with text is far too roomy for a quiet row."""
+        if not isinstance(widget, QAbstractButton):
+            return widget.sizeHint().width()
+        # Nothing moves when Copy says that it is done.
+        is_copy = widget in self._buttons[:1]
+        words = (widget.text(), self.tr("Copied")) if is_copy else (widget.text(),)
+        metrics = widget.fontMetrics()
+        return max(metrics.horizontalAdvance(each) + 18 if each else 26 for each in words)

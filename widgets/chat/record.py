@@ -95,8 +95,9 @@ class StateRow(QWidget):
         self.setObjectName("replyState")
         self.setAccessibleName(text)
         line = parts.row(theme.SPACE.s)
-        line.addWidget(_mark(mark, tone), 0, Qt.AlignmentFlag.AlignTop)
         is_long = len(text) > _SHORT_CHARS
+        self._level = Qt.AlignmentFlag.AlignTop if is_long else Qt.AlignmentFlag.AlignVCenter
+        line.addWidget(_mark(mark, tone), 0, self._level)
         line.addWidget(parts.label(text, "meta", "dim", wrap=is_long), int(is_long))
         self._line = parts.row()
         line.addLayout(self._line)
@@ -108,7 +109,7 @@ class StateRow(QWidget):
         """Show the link that goes on."""
         link = parts.button(self.tr("Continue"), "replyContinue", "link")
         link.clicked.connect(self.continue_requested)
-        self._line.addWidget(link, 0, Qt.AlignmentFlag.AlignTop)
+        self._line.addWidget(link, 0, self._level)
 
 
 def _mark(name: str, tone: str, size_px: int = 16) -> QLabel:
