@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +134,7 @@ class ModelsController(QObject):
     def _show(self) -> None:
         self._window.set_models(
             tuple(
-                replace(view, is_loaded=view.path == self._loaded_path)
+                msgspec.structs.replace(view, is_loaded=view.path == self._loaded_path)
                 for view in self._views.values()
             )
         )

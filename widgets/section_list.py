@@ -6,9 +6,9 @@ item carries the frozen view data that its delegate paints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
@@ -33,8 +33,7 @@ Index = QModelIndex | QPersistentModelIndex
 _HEADING_PX: Final = 30
 
 
-@dataclass(frozen=True, slots=True)
-class ListRow:
+class ListRow(msgspec.Struct, frozen=True):
     """A heading (`id` empty) or an item.
 
     Attributes:

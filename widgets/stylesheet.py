@@ -8,16 +8,15 @@ would lose the tabular figures.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from string import Template
 
+import msgspec
 from PySide6.QtCore import QDir
 
 from widgets.glyphs import glyph_folder
 
 
-@dataclass(frozen=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True):
     """One set of colours, each ``#rrggbb``.
 
     The memory kinds (weights, kv, compute, other, free) keep their colour in every bar, ledger
@@ -52,7 +51,7 @@ def style_sheet(tokens: Tokens) -> str:
     """The sheet for one set of colours. Registers the glyphs it refers to as ``glyphs:``."""
     folder = glyph_folder({"dim": tokens.dim, "accent": tokens.accent, "on": tokens.on_accent})
     QDir.setSearchPaths("glyphs", [str(folder.parent)])
-    return Template(_SHEET).substitute(asdict(tokens), stamp=folder.name)
+    return Template(_SHEET).substitute(msgspec.structs.asdict(tokens), stamp=folder.name)
 
 
 _SHEET = """

@@ -7,11 +7,11 @@ Painted widgets read `current()` inside `paintEvent`, so that they follow a chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from typing import Final, Literal
 
+import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication, QStyleFactory
@@ -34,6 +34,7 @@ __all__ = [
     "font",
     "is_dark",
     "mode",
+    "prepare",
     "signals",
 ]
 
@@ -90,8 +91,7 @@ DARK: Final = Tokens(
 )
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """Distances on the 4-px grid."""
 
     xs: int = 4
@@ -101,8 +101,7 @@ class Space:
     xl: int = 24
 
 
-@dataclass(frozen=True)
-class Radius:
+class Radius(msgspec.Struct, frozen=True):
     """Corner radii by kind of surface."""
 
     bar: int = 5
@@ -145,6 +144,9 @@ class _Theme:
     def __init__(self) -> None:
         self.tokens = LIGHT
         self.mode = Mode.SYSTEM
+        # Whose palette and whose style sheet the application has.
+        self.painted: Tokens | None = None
+        self.dressed: Tokens | None = None
         self.family = ""
         self.signals: ThemeSignals | None = None
         self.followed: QApplication | None = None
@@ -182,8 +184,12 @@ def signals() -> ThemeSignals:
     return _theme.signals
 
 
-def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
-    """Put style, palette, fonts and style sheet on the application, and follow the system.
+def prepare(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
+    """Put everything but the style sheet on the application: what widgets are made with.
+
+    For a window that is put together before it is shown; `apply` follows. Under a style sheet Qt
+    polishes a widget, with all that is in it, each time it is given a parent: a tree made from its
+    leaves would be polished once for every level.
 
     Args:
         app: The running application.
@@ -192,10 +198,22 @@ def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
     _theme.mode = Mode(wanted)
     if _theme.followed is not app:
         _theme.followed = app
+        _theme.painted = None
         _load_fonts()
         app.setStyle(QStyleFactory.create("Fusion"))
         app.styleHints().colorSchemeChanged.connect(_on_color_scheme_changed)
-    _follow(app)
+    _take_colors(app)
+
+
+def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
+    """Put style, palette, fonts and style sheet on the application, and follow the system.
+
+    Args:
+        app: The running application.
+        wanted: ``system``, ``light`` or ``dark``.
+    """
+    prepare(app, wanted)
+    _dress(app)
 
 
 def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
@@ -211,8 +229,9 @@ def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
         made = QFont(_theme.family) if _theme.family else QFont()
         made.setFeature(QFont.Tag("tnum"), 1)
     made.setPixelSize(_SIZE_PX[role])
-    if strong or role == "title":
-        made.setWeight(QFont.Weight.DemiBold)
+    # Said of both: a label would take over a weight that it does not say from its button.
+    heavy = strong or role == "title"
+    made.setWeight(QFont.Weight.DemiBold if heavy else QFont.Weight.Normal)
     return made
 
 
@@ -229,20 +248,27 @@ def _load_fonts() -> None:
 
 def _on_color_scheme_changed(_scheme: Qt.ColorScheme) -> None:
     if _theme.followed is not None and _theme.mode is Mode.SYSTEM:
-        _follow(_theme.followed)
+        _take_colors(_theme.followed)
+        _dress(_theme.followed)
 
 
-def _follow(app: QApplication) -> None:
+def _take_colors(app: QApplication) -> None:
     if _theme.mode is Mode.SYSTEM:
         dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
     else:
         dark = _theme.mode is Mode.DARK
     tokens = DARK if dark else LIGHT
-    if _theme.tokens is tokens and app.styleSheet():
+    if _theme.painted is not tokens:
+        _theme.tokens = _theme.painted = tokens
+        app.setPalette(_palette(tokens))
+        app.setFont(font("body"))
+
+
+def _dress(app: QApplication) -> None:
+    """Put the style sheet of today's colours on, unless it is."""
+    if _theme.dressed is _theme.tokens and app.styleSheet():
         return
-    _theme.tokens = tokens
-    app.setPalette(_palette(_theme.tokens))
-    app.setFont(font("body"))
+    _theme.dressed = _theme.tokens
     app.setStyleSheet(style_sheet(_theme.tokens))
     signals().changed.emit()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.prompting import mode_named
@@ -265,4 +265,4 @@ def told(problem: Problem | None) -> str:
 
 
 def _replaced(view: ChipView, **changes: object) -> ChipView:
-    return replace(view, **changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(view, **changes)

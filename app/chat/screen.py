@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from app.chat.views import message_view
 from widgets.chat.viewdata import ProgressView
@@ -61,7 +62,7 @@ class ChatScreen:
     def show_summarising(self, message: Message, progress: PrefillProgress) -> None:
         """Show how far the messages that are to be summarised are read."""
         if message.chat_id == self._branches.open_id:
-            reading = replace(_reading(progress), phase="summarising")
+            reading = msgspec.structs.replace(_reading(progress), phase="summarising")
             self._view.set_progress(str(message.id), reading)
 
     def show_summary(self, message: Message, delta: Delta, limit: int) -> None:

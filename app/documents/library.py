@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from app.documents import view_words
@@ -120,7 +121,7 @@ class LibraryController(QObject):
         infos = store.all()
         newest = {info.path: info.id for info in reversed(infos) if info.path}
         items = [
-            replace(
+            msgspec.structs.replace(
                 self._item(info, uses.get(info.id, ()), totals.get(info.id)),
                 is_in_chat=info.id in held,
                 is_older=newest.get(info.path, info.id) != info.id,

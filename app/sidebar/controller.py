@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
@@ -96,7 +96,10 @@ class SidebarController(QObject):
 
     def _refresh_activity(self) -> None:
         # Progress comes many times a second: only what it can change is looked at.
-        shown = tuple(replace(item, activity=self._activity(int(item.id))) for item in self._shown)
+        shown = tuple(
+            msgspec.structs.replace(item, activity=self._activity(int(item.id)))
+            for item in self._shown
+        )
         if shown != self._shown:
             self._shown = shown
             self._sidebar.set_chats(shown)

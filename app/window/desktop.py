@@ -86,7 +86,7 @@ class Desktop(QObject):
         self.crashes = CrashLog(self._on_crash, self._crash_facts)
         self.crashes.install()
         self.settings = SettingsFile(on_problem=self._tell_later)
-        theme.apply(application, self.settings.app.theme)
+        theme.prepare(application, self.settings.app.theme)
         self._application = application
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="build")
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
@@ -111,6 +111,8 @@ class Desktop(QObject):
         self._connect()
         self._closed = False
         self.window.set_app_settings(self.settings.app)
+        # Once the window is put together, and before it measures anything.
+        theme.apply(application, self.settings.app.theme)
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
         self.embedding.use_model(self.settings.app.embedding_model)
         self.chat.open(None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import logging.handlers
 import os
 import signal
 import sys
 from typing import TYPE_CHECKING
 
+from app.window.log_file import LogFile
 from engine.errors import UserError
 from engine.paths import log_dir
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtWidgets import QApplication
-
-_LOG_BYTES = 2_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,8 +128,6 @@ def _quit_on_signals(application: QApplication) -> None:
 
 
 def _keep_a_log() -> None:
-    handler = logging.handlers.RotatingFileHandler(
-        log_dir() / "leadline.log", maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8"
-    )
+    handler = LogFile(log_dir() / "leadline.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

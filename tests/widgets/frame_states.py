@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import sin
 from typing import TYPE_CHECKING
@@ -56,7 +55,7 @@ GPU_0 = DeviceView(
     limit_bytes=int(23.2 * GIB),
     kv_kinds=(("attention", int(1.8 * GIB)),),
 )
-GPU_1 = replace(GPU_0, id="00000000:41:00.0", other_bytes=int(2.1 * GIB))
+GPU_1 = msgspec.structs.replace(GPU_0, id="00000000:41:00.0", other_bytes=int(2.1 * GIB))
 LIVE = (
     DeviceLiveView(
         id=GPU_0.id,
@@ -142,7 +141,8 @@ def ready(pane: EnginePane) -> None:
     for at in range(60):
         pane.set_live(
             tuple(
-                replace(each, busy_percent=60 + 20 * sin(at / 4 + n)) for n, each in enumerate(LIVE)
+                msgspec.structs.replace(each, busy_percent=60 + 20 * sin(at / 4 + n))
+                for n, each in enumerate(LIVE)
             )
         )
     pane.set_live(LIVE)
@@ -180,8 +180,8 @@ def no_fit(pane: EnginePane) -> None:
             tone="warn",
         )
     )
-    full = replace(GPU_0, kv_bytes=int(16 * GIB))
-    over = replace(GPU_1, kv_bytes=int(18.8 * GIB), compute_bytes=int(0.9 * GIB))
+    full = msgspec.structs.replace(GPU_0, kv_bytes=int(16 * GIB))
+    over = msgspec.structs.replace(GPU_1, kv_bytes=int(18.8 * GIB), compute_bytes=int(0.9 * GIB))
     pane.set_plan(DevicePlanView((full, over), "GPU 1 short by 2.3 GiB", "bad", shares=(1, 1)))
     pane.set_settings(None, msgspec.structs.replace(SETTINGS, n_ctx=262_144, type_v="iq4_nl"))
     pane.set_live(())
@@ -265,7 +265,7 @@ def first_run(pane: EnginePane) -> None:
         DevicePlanView(
             (
                 DeviceView(id="ram", name="RAM", kind="ram", total_bytes=16 * GIB),
-                replace(GPU_0, is_lost=True, problem="This GPU stopped answering."),
+                msgspec.structs.replace(GPU_0, is_lost=True, problem="This GPU stopped answering."),
                 DeviceView(
                     id="10.0.0.7:50052",
                     name="RTX 4090",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_between_points_and_never_beyond_them(tokens: int, size: float | None) -
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=9, unique=True), st.integers(0, 10**6))
 def test_a_growing_curve_never_shrinks(tokens: list[int], at: int) -> None:
     ordered = sorted(tokens)
-    curve = replace(CURVE, points=tuple((t, 7 * t) for t in ordered))
+    curve = msgspec.structs.replace(CURVE, points=tuple((t, 7 * t) for t in ordered))
     size = bytes_at(curve, at)
     inside = ordered[0] <= at <= ordered[-1]
     assert (size is None) == (not inside)
@@ -66,7 +66,7 @@ def test_the_cursor_starts_at_the_context_in_use_and_speaks(page: EconomicsPage)
     QTest.keyClick(page.chart, Qt.Key.Key_Right)
     assert page.chart.tokens() == 65_536 + 2048
     assert page.sentence().startswith("At 67,584 tokens")
-    page.set_view(replace(states.ECONOMICS, n_ctx=1024))
+    page.set_view(msgspec.structs.replace(states.ECONOMICS, n_ctx=1024))
     assert page.chart.tokens() == 67_584
 
 
@@ -85,7 +85,9 @@ def test_the_pointer_at_a_curve_asks_for_its_reason(page: EconomicsPage) -> None
 
 def test_many_models_are_put_into_words_by_their_first_type(page: EconomicsPage) -> None:
     more = tuple(
-        replace(CURVE, id=f"{n} {kv}", model_id=str(n), model=f"M{n} · GQA", kv_type=kv)
+        msgspec.structs.replace(
+            CURVE, id=f"{n} {kv}", model_id=str(n), model=f"M{n} · GQA", kv_type=kv
+        )
         for n in range(8)
         for kv in ("f16", "q8_0")
     )
@@ -118,7 +120,7 @@ def test_the_table_tells_every_reason_and_removes(page: EconomicsPage, qtbot: Qt
 
 def test_what_if_cards_are_marked(page: EconomicsPage) -> None:
     assert page._cards.text().startswith("What-if cards: ")
-    page.set_view(replace(states.ECONOMICS, chosen_cards="here"))
+    page.set_view(msgspec.structs.replace(states.ECONOMICS, chosen_cards="here"))
     assert page._cards.text() == "These cards"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import process_time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -107,12 +107,12 @@ def test_the_heading_shows_telemetry_until_there_is_a_plan(
     tick.ticked.emit()
     assert bar.shown_used_bytes() == 3 * GIB
     assert bar.subline() == ["80 W"]
-    pane.set_plan(DevicePlanView((replace(device, weights_bytes=GIB),)))
+    pane.set_plan(DevicePlanView((msgspec.structs.replace(device, weights_bytes=GIB),)))
     assert bar.shown_used_bytes() == GIB
 
 
 def test_a_device_that_is_short_says_by_how_much() -> None:
-    device = replace(states.GPU_0, kv_bytes=24 * GIB)
+    device = msgspec.structs.replace(states.GPU_0, kv_bytes=24 * GIB)
     assert device.planned_bytes is not None
     assert device.short_bytes == device.planned_bytes - (device.limit_bytes or 0)
     assert states.GPU_0.short_bytes == 0
@@ -289,7 +289,7 @@ def test_a_plan_is_shown_within_a_tenth_of_a_second(pane: EnginePane) -> None:
     QApplication.processEvents()
     spent = []
     for at in range(50):
-        device = replace(states.GPU_0, kv_bytes=(at + 1) * GIB // 10)
+        device = msgspec.structs.replace(states.GPU_0, kv_bytes=(at + 1) * GIB // 10)
         start = process_time()
         pane.set_plan(DevicePlanView((device, states.GPU_1), shares=(1, 1)))
         pane.repaint()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -82,7 +82,7 @@ def test_it_says_what_was_given_and_what_was_left_out_and_why(panel: PassagesPan
     assert words.index("Left out: no room for it") > words.index("p. 3")
     assert "given to the model" in panel.cards[0].accessibleName()
     assert "no room" in panel.cards[2].accessibleName()
-    alone = replace(VIEW, found=(replace(found(1), meaning=None),))
+    alone = msgspec.structs.replace(VIEW, found=(msgspec.structs.replace(found(1), meaning=None),))
     panel.set_view(alone)
     assert not {"meaning", "together", "not found"} & set(said(panel))
     panel.set_view(PassagesView())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFontInfo, QFontMetrics
@@ -50,7 +50,7 @@ def contrast(one: str, other: str) -> float:
 def test_text_is_legible_on_every_surface(
     tokens: Tokens, surface: str, tone: str, least: float
 ) -> None:
-    values = asdict(tokens)
+    values = msgspec.structs.asdict(tokens)
     assert contrast(values[tone], values[surface]) >= least
 
 

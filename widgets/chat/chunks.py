@@ -9,8 +9,9 @@ with each token. The cost of a token therefore does not depend on the length of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 ChunkKind = Literal["flow", "code", "math"]
 
@@ -28,8 +29,7 @@ _MATH_OPEN = re.compile(r"^[ \t]*(\$\$|\\\[)")
 _MATH_CLOSE: Final = {"$$": "$$", "\\[": "\\]"}
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """A piece of a message.
 
     Attributes:

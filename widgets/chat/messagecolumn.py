@@ -8,9 +8,9 @@ What the messages are, and what is streamed into them, is the transcript's busin
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
@@ -37,7 +37,6 @@ _PASSES: Final = 4
 _SAMPLE_CHARS: Final = 400
 
 
-@dataclass
 class Item:
     """A message in its place.
 
@@ -45,17 +44,18 @@ class Item:
     so that a token costs the same in a long reply as in a short one.
     """
 
-    view: MessageView
-    height: float
-    widget: MessageWidget | None = None
-    pieces: list[str] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
-    progress: ProgressView | None = None
+    def __init__(self, view: MessageView, height: float) -> None:
+        self.view = view
+        self.height = height
+        self.widget: MessageWidget | None = None
+        self.pieces: list[str] = []
+        self.thoughts: list[str] = []
+        self.progress: ProgressView | None = None
 
     def joined(self) -> MessageView:
         """The message with all of its text."""
         if self.pieces or self.thoughts:
-            self.view = replace(
+            self.view = msgspec.structs.replace(
                 self.view,
                 text=self.view.text + "".join(self.pieces),
                 thinking=self.view.thinking + "".join(self.thoughts),
@@ -66,8 +66,7 @@ class Item:
         return self.view
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchor:
+class _Anchor(NamedTuple):
     item: int
     box: int
     offset: float

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+import msgspec
 from PySide6.QtCore import QByteArray, QObject, Signal
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
@@ -35,8 +35,7 @@ _PAUSE_S: Final = 0.0005
 _FAILED: Final = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(msgspec.Struct, frozen=True):
     """A formula as a picture.
 
     Attributes:
@@ -52,8 +51,7 @@ class Formula:
     descent: float
 
 
-@dataclass(frozen=True, slots=True)
-class FormulaRequest:
+class FormulaRequest(msgspec.Struct, frozen=True):
     """What decides how a formula looks."""
 
     tex: str

@@ -6,8 +6,9 @@ The application builds these from its chats and from the engine's events and han
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Role = Literal["user", "assistant", "system"]
 MessageState = Literal["complete", "streaming", "stopped", "failed", "interrupted", "queued"]
@@ -20,8 +21,7 @@ CardKind = Literal["first_run", "empty", "engine_died", "context_full", "notice"
 Phase = Literal["loading", "reading", "summarising", "writing"]
 
 
-@dataclass(frozen=True, slots=True)
-class ActionView:
+class ActionView(msgspec.Struct, frozen=True):
     """A button: what is reported when it is pressed, and what it says.
 
     Attributes:
@@ -35,8 +35,7 @@ class ActionView:
     primary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceView:
+class ChoiceView(msgspec.Struct, frozen=True):
     """An entry of a menu.
 
     Attributes:
@@ -52,8 +51,7 @@ class ChoiceView:
     is_chosen: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyStatsView:
+class ReplyStatsView(msgspec.Struct, frozen=True):
     """Figures under a reply. `None` is unknown and is left out, never shown as 0.
 
     Attributes:
@@ -84,8 +82,7 @@ class ReplyStatsView:
     guessed_right: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PartView:
+class PartView(msgspec.Struct, frozen=True):
     """A part of a document that was read for a question.
 
     Attributes:
@@ -107,8 +104,7 @@ class PartView:
     state: PartState
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(msgspec.Struct, frozen=True):
     """An inline record that something was left out, shortened or done differently.
 
     Attributes:
@@ -131,8 +127,7 @@ class RecordView:
     follows: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CitationView:
+class CitationView(msgspec.Struct, frozen=True):
     """A citation in a reply.
 
     Attributes:
@@ -149,8 +144,7 @@ class CitationView:
     state: CitationState = "unchecked"
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressView:
+class ProgressView(msgspec.Struct, frozen=True):
     """How far the work on a reply is. `total` 0 means that the end is not known.
 
     Attributes:
@@ -171,8 +165,7 @@ class ProgressView:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(msgspec.Struct, frozen=True):
     """One message as shown. The text is Markdown for a reply and verbatim for the user's own.
 
     Attributes:
@@ -208,8 +201,7 @@ class MessageView:
     created_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CardView:
+class CardView(msgspec.Struct, frozen=True):
     """A card in the transcript: first run, empty chat, engine died, context full, an error.
 
     ``first_run`` and ``empty`` stand in the middle of an empty transcript; the others follow the
@@ -230,8 +222,7 @@ class CardView:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentView:
+class SegmentView(msgspec.Struct, frozen=True):
     """A part of the context window.
 
     Attributes:
@@ -258,8 +249,7 @@ class SegmentView:
         return self.kind not in ("reply_reserve", "free")
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerView:
+class LedgerView(msgspec.Struct, frozen=True):
     """What fills the context window, in the order in which it is sent.
 
     Attributes:
@@ -279,8 +269,7 @@ class LedgerView:
     tokens_per_second: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChipView:
+class ChipView(msgspec.Struct, frozen=True):
     """A document in the composer.
 
     Attributes:
@@ -306,8 +295,7 @@ class ChipView:
     actions: tuple[ActionView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ComposerState:
+class ComposerState(msgspec.Struct, frozen=True):
     """What the composer allows and shows. The text being typed is the composer's own.
 
     Attributes:

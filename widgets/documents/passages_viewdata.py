@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class RankView:
+class RankView(msgspec.Struct, frozen=True):
     """A place in a ranking, with the score that led there.
 
     Attributes:
@@ -18,8 +17,7 @@ class RankView:
     score: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPassageView:
+class FoundPassageView(msgspec.Struct, frozen=True):
     """A passage that was found.
 
     Attributes:
@@ -49,8 +47,7 @@ class FoundPassageView:
     lacked_room: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PassagesView:
+class PassagesView(msgspec.Struct, frozen=True):
     """What was found for one question.
 
     Attributes:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from PySide6.QtCore import QRectF
-    from PySide6.QtGui import QImage
+import msgspec
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QImage
 
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class OutlineItemView:
+class OutlineItemView(msgspec.Struct, frozen=True):
     """A line of the table of contents; level 0 is the outermost."""
 
     title: str
@@ -21,8 +17,7 @@ class OutlineItemView:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentView:
+class DocumentView(msgspec.Struct, frozen=True):
     """What stays while pages are turned.
 
     Attributes:
@@ -36,8 +31,7 @@ class DocumentView:
     outline: tuple[OutlineItemView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeView:
+class NoticeView(msgspec.Struct, frozen=True):
     """Why a page is not shown as it looks, and what can be done.
 
     Attributes:
@@ -50,8 +44,7 @@ class NoticeView:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PageView:
+class PageView(msgspec.Struct, frozen=True):
     """One page of a document.
 
     Attributes:
@@ -83,8 +76,7 @@ class PageView:
     notice: NoticeView | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PictureView:
+class PictureView(msgspec.Struct, frozen=True):
     """A page as it looks.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class CurveView:
+class CurveView(msgspec.Struct, frozen=True):
     """Memory against context for one model with one KV type.
 
     Attributes:
@@ -31,16 +31,14 @@ class CurveView:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitView:
+class LimitView(msgspec.Struct, frozen=True):
     """A line across the chart: what the devices hold."""
 
     label: str
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class CardsView:
+class CardsView(msgspec.Struct, frozen=True):
     """Devices that can be looked at: the real ones, or some that are not there."""
 
     id: str
@@ -48,8 +46,7 @@ class CardsView:
     is_what_if: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EconomicsView:
+class EconomicsView(msgspec.Struct, frozen=True):
     """The whole page.
 
     Attributes:

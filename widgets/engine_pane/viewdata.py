@@ -7,8 +7,9 @@ and go as `engine.settings` values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 ModelState = Literal[
     "none", "unloaded", "loading", "ready", "reading", "writing", "ejecting", "died"
@@ -20,8 +21,7 @@ Goal = Literal["context", "speed", "quality"]
 Verdict = Literal["ok", "slow", "no", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadProgressView:
+class LoadProgressView(msgspec.Struct, frozen=True):
     """How far a load is.
 
     Attributes:
@@ -38,8 +38,7 @@ class LoadProgressView:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCardView:
+class ModelCardView(msgspec.Struct, frozen=True):
     """The model at the top of the pane.
 
     Attributes:
@@ -61,8 +60,7 @@ class ModelCardView:
     build_help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFileView:
+class ModelFileView(msgspec.Struct, frozen=True):
     """A model file that can be loaded.
 
     Attributes:
@@ -83,8 +81,7 @@ class ModelFileView:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceView:
+class DeviceView(msgspec.Struct, frozen=True):
     """One device of the plan. Bytes are what the plan predicts, or the engine's own account.
 
     Attributes:
@@ -143,8 +140,7 @@ class DeviceView:
         return max(0, planned - bound) if planned is not None and bound is not None else 0
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceLiveView:
+class DeviceLiveView(msgspec.Struct, frozen=True):
     """What telemetry reads from one device just now.
 
     Attributes:
@@ -166,8 +162,7 @@ class DeviceLiveView:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePlanView:
+class DevicePlanView(msgspec.Struct, frozen=True):
     """All devices, in the order the model uses them.
 
     Attributes:
@@ -187,8 +182,7 @@ class DevicePlanView:
     is_pending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FixView:
+class FixView(msgspec.Struct, frozen=True):
     """A row of the ladder: one way to make it fit.
 
     Attributes:
@@ -205,8 +199,7 @@ class FixView:
     is_possible: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RuleView:
+class RuleView(msgspec.Struct, frozen=True):
     """A rule that speaks about the settings as they stand, or a suggestion.
 
     Attributes:
@@ -223,8 +216,7 @@ class RuleView:
     settings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceProblem:
+class ChoiceProblem(msgspec.Struct, frozen=True):
     """A value of a setting that cannot be used now; it stays visible with its reason."""
 
     setting: str
@@ -232,8 +224,7 @@ class ChoiceProblem:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyView:
+class ApplyView(msgspec.Struct, frozen=True):
     """What the apply button says and whether it can be pressed.
 
     Attributes:
@@ -246,8 +237,7 @@ class ApplyView:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingHints:
+class SettingHints(msgspec.Struct, frozen=True):
     """What the plan knows about the settings being edited.
 
     Attributes:
@@ -267,16 +257,14 @@ class SettingHints:
     can_fit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ProfilesView:
+class ProfilesView(msgspec.Struct, frozen=True):
     """Saved settings of the chosen model."""
 
     names: tuple[str, ...] = ()
     chosen: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedSample:
+class SpeedSample(msgspec.Struct, frozen=True):
     """One reading of the engine's speed.
 
     Attributes:

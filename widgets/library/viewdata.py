@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from PySide6.QtGui import QImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
 
-    from PySide6.QtGui import QImage
 
 Order = Literal["added", "name", "pages", "tokens", "size"]
 ORDERS: Final[tuple[Order, ...]] = ("added", "name", "pages", "tokens", "size")
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryItemView:
+class LibraryItemView(msgspec.Struct, frozen=True):
     """A document.
 
     Attributes:

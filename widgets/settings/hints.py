@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class ValueHint:
+class ValueHint(msgspec.Struct, frozen=True):
     """Knowledge about one setting, from the model and the plan.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
+
+import msgspec
 
 ChatActivity = Literal["idle", "reading", "writing", "unread", "failed"]
 DocumentState = Literal["reading", "counting", "ready", "on_disk", "failed"]
@@ -21,8 +22,7 @@ class Section(StrEnum):
     EARLIER = "earlier"
 
 
-@dataclass(frozen=True, slots=True)
-class ChatItemView:
+class ChatItemView(msgspec.Struct, frozen=True):
     """One chat.
 
     Attributes:
@@ -41,8 +41,7 @@ class ChatItemView:
     activity: ChatActivity = "idle"
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHitView:
+class SearchHitView(msgspec.Struct, frozen=True):
     """A message, or a title, that matches the search.
 
     Attributes:
@@ -57,8 +56,7 @@ class SearchHitView:
     marks: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentItemView:
+class DocumentItemView(msgspec.Struct, frozen=True):
     """A document the app knows.
 
     Attributes:
