@@ -56,6 +56,9 @@ SPECS: Final[tuple[ActionSpec, ...]] = (
     ActionSpec("model_loader", "Choose a model", ("Ctrl+L",), _ENGINE),
     ActionSpec("eject", "Eject the model", ("Ctrl+Shift+L",), _ENGINE),
     ActionSpec("engine_settings", "All engine settings", ("Ctrl+Shift+S",), _ENGINE),
+    ActionSpec(
+        "measure", "Measure the best micro-batch and thread counts", ("Ctrl+Shift+M",), _ENGINE
+    ),
     ActionSpec("engine_pane", "Show or hide the engine", ("Ctrl+E",), _ENGINE),
     ActionSpec("log", "Show the engine's log", ("Ctrl+Shift+J",), _ENGINE),
     ActionSpec("sidebar", "Show or hide the sidebar", ("Ctrl+B",), _WINDOW),

@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self.show_page("chat")
         self.set_busy(False)
+        self.set_unmeasurable(self.tr("Choose a model first."))
         self.resize(1440, 900)
         self.panes.apply(self._layout, self.width())
 
@@ -127,6 +128,11 @@ class MainWindow(QMainWindow):
         """Show what context costs; the way to the page appears with the first figures."""
         self.economics.set_view(view)
         self.models_page.economics.show()
+
+    def set_unmeasurable(self, reason: str) -> None:
+        """Why the best values cannot be measured now; empty when they can."""
+        self.engine.set_unmeasurable(reason)
+        self.actions_by_name["measure"].setEnabled(not reason)
 
     def set_busy(self, busy: bool) -> None:
         """Whether there is something that Esc can stop."""
@@ -262,6 +268,7 @@ class MainWindow(QMainWindow):
         act["quit"].triggered.connect(self.close)
         act["new_chat"].triggered.connect(self.sidebar.new_chat_requested)
         act["add_document"].triggered.connect(self.sidebar.document_add_requested)
+        act["measure"].triggered.connect(self.engine.measure_requested)
         act["eject"].triggered.connect(self.engine.eject_requested)
         for at, key in enumerate(self._page_keys, start=1):
             act[f"page_{at}"].triggered.connect(lambda _checked=False, to=key: self.show_page(to))

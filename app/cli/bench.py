@@ -22,6 +22,7 @@ from engine.worker.session import BlockingWorker
 if TYPE_CHECKING:
     import argparse
 
+    from engine.bench.tune import TuneProgress
     from engine.worker.protocol import Event
 
 _MOST_TOKENS = 16_777_216
@@ -122,9 +123,9 @@ def _tune(options: argparse.Namespace) -> int:
     progress = _Progress()
     log = (lambda line: print(line, file=sys.stderr)) if options.log else _ignore
     with BlockingWorker(on_log=log) as worker:
-        tuning = Tuner(worker, repetitions=repetitions, progress=progress.say).run(settings)
+        tuning = Tuner(worker, repetitions=repetitions, progress=progress.time).run(settings)
     progress.say("")
-    saved = bool(options.save and tuning.change)
+    saved = bool(options.save)
     if saved:
         keep(tuning)
     if options.json:
@@ -169,6 +170,10 @@ class _Progress:
             if test and test != self._said:
                 print(test, file=sys.stderr, flush=True)
             self._said = test
+
+    def time(self, progress: TuneProgress) -> None:
+        """Show which value is timed now."""
+        self.say(f"{progress.setting} {progress.value}: {progress.turn} of {progress.turns}")
 
     def show(self, event: Event) -> None:
         """Show the progress of the load."""

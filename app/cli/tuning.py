@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.store.filelock import FileLock
-from app.store.settings_file import Profile, SettingsFile, model_key
+from app.store.settings_file import SettingsFile
+from app.store.tuned import keep_tuned
 from engine.bench.report import device_line, heading
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
+    from engine.bench.contest import Tried
     from engine.bench.tune import Tuning
 
 _MIB = 1 << 20
@@ -32,16 +34,7 @@ def keep(tuning: Tuning) -> None:
     lock = FileLock(data_dir() / "chats.sqlite3.lock")
     try:
         settings = SettingsFile()
-        key = model_key(Path(tuning.settings.model_path))
-        profile = settings.profile(key) or Profile(
-            engine=settings.engine, generation=settings.generation
-        )
-        engine = msgspec.structs.replace(
-            profile.engine, model_path=tuning.settings.model_path, **tuning.change
-        )
-        settings.set_profile(key, msgspec.structs.replace(profile, engine=engine))
-        if settings.engine.model_path == engine.model_path:
-            settings.set_engine(engine)
+        keep_tuned(settings, Path(tuning.settings.model_path), tuning.best)
         settings.close()
     finally:
         lock.release()
@@ -67,17 +60,23 @@ def as_text(tuning: Tuning, *, saved: bool) -> str:
         if row.setting != shown:
             shown = row.setting
             lines += ["", f"{_WORDS[shown]:>20}  {'tok/s':>10}  {'spread':>9}  {'compute':>9}"]
-        mark = "  best" if row.is_best else ""
-        lines.append(
-            f"{row.value:>20,}  {row.tokens_per_second:>10,.2f}  ± {row.spread:>7,.2f}"
-            f"  {row.compute_bytes / _MIB:>5,.0f} MiB{mark}"
-        )
+        lines.append(f"{row.value:>20,}  {_figures(row)}")
     lines.append("")
-    if not tuning.change:
-        lines.append("The settings are the best already.")
-    elif saved:
+    if saved:
         lines.append("Saved: the window loads this model with the best values from now on.")
+    elif not tuning.change:
+        lines.append("The settings are the best already.")
     else:
         options = (f"--{name.replace('_', '-')} {value}" for name, value in tuning.change.items())
         lines.append(f"Best: {' '.join(options)}. Add --save to keep this for the model.")
     return "\n".join(lines)
+
+
+def _figures(row: Tried) -> str:
+    if row.problem is not None or row.tokens_per_second is None or row.compute_bytes is None:
+        return row.problem.message if row.problem is not None else ""
+    mark = "  best" if row.is_best else ""
+    return (
+        f"{row.tokens_per_second:>10,.2f}  ± {row.spread:>7,.2f}"
+        f"  {row.compute_bytes / _MIB:>5,.0f} MiB{mark}"
+    )

@@ -47,6 +47,8 @@ class EngineController(QObject):
     session says why, and `restart` begins again with the same settings.
 
     Attributes:
+        command, env: What is started as a worker, and additions to its environment; None for the
+            real one.
         planned_shares: Tells how the plan of some settings divides a layer split without a ratio.
 
     Signals:
@@ -81,8 +83,7 @@ class EngineController(QObject):
         env: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(parent)
-        self._command = command
-        self._env = env
+        self.command, self.env = command, env
         self.planned_shares: Callable[[EngineSettings], tuple[int, ...]] = lambda _settings: ()
         self._bridge: WorkerBridge | None = None
         self._retired: list[WorkerBridge] = []
@@ -140,6 +141,20 @@ class EngineController(QObject):
             self._set(sessions.ejecting(self._session, command.request_id))
             self._send(command)
 
+    def release(self) -> Callable[[float], bool]:
+        """End the worker for somebody who needs all of its memory, the device's runtime included.
+
+        The session keeps what was wanted, and the next load starts a worker again.
+
+        Returns:
+            Waits for the end, at most as many seconds, and tells whether it has come; for a thread
+            that may wait.
+        """
+        bridge = self._bridge
+        self._set(sessions.died(self._session, None))
+        self._retire(cause="")
+        return bridge.client.join if bridge is not None else lambda _timeout_s: True
+
     def restart(self, *, safe: bool = False) -> None:
         """Start again with the last settings, or with cautious ones; also out of a hang."""
         before, wanted = self._session, self._session.wanted
@@ -188,7 +203,7 @@ class EngineController(QObject):
 
     def _start(self, wanted: EngineSettings) -> bool:
         """Start a worker; False when that is not possible, which has been said then."""
-        bridge = WorkerBridge(self, command=self._command, env=self._env)
+        bridge = WorkerBridge(self, command=self.command, env=self.env)
         bridge.event_arrived.connect(lambda event: self._on_event(bridge, event))
         bridge.ended.connect(lambda ended: self._on_ended(bridge, ended))
         bridge.logged.connect(self.logged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class PaneController(QObject):
         self.edited.connect(self._note_nodes)
         self._loaded: Loaded | None = None
         self._profile = ""
+        self._activity = ""
         engine.session_changed.connect(self._on_session_changed)
         pane.model_chosen.connect(self.choose)
         pane.load_requested.connect(lambda: engine.load(pane.edited()))
@@ -88,6 +90,11 @@ class PaneController(QObject):
     def set_build(self, words: tuple[str, str]) -> None:
         """Show which llama.cpp runs: its name and what the tooltip says."""
         self._build, self._build_help = words
+        self._show_card()
+
+    def show_activity(self, words: str) -> None:
+        """Say on the card what keeps the model away; empty when nothing does."""
+        self._activity = words
         self._show_card()
 
     @property
@@ -190,9 +197,10 @@ class PaneController(QObject):
         wanted = session.wanted or self._pane.edited()
         # The file's name, not the one inside it: that is what people know their models by.
         name = Path(wanted.model_path).stem
-        self._window.set_model(
-            pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
-        )
+        card = pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
+        if self._activity and card.state == "unloaded":
+            card = replace(card, words=self._activity)
+        self._window.set_model(card)
 
     # ---- edits
 

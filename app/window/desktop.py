@@ -232,6 +232,7 @@ class Desktop(QObject):
                 ("app.engine.economics_controller", "widgets.economics.page"),
             ),
             Step(self._compose_documents, ("app.documents.places", "widgets.library.page")),
+            Step(self._compose_measuring, ("app.engine.measuring",)),
             Step(self._tell_build, ("app.engine.build_words",)),
             Step(
                 self.chat_view.typesetter.warm_up,
@@ -267,6 +268,19 @@ class Desktop(QObject):
             pane=self.pane,
             window=self.window,
             instruments=self.instruments,
+            notices=self.notices,
+            hop=self.hop,
+            parent=self,
+        )
+
+    def _compose_measuring(self) -> None:
+        from app.engine.measuring import MeasuringController
+
+        self.measuring = MeasuringController(
+            engine=self.engine,
+            pane=self.pane,
+            window=self.window,
+            settings=self.settings,
             notices=self.notices,
             hop=self.hop,
             parent=self,
@@ -364,6 +378,7 @@ class Desktop(QObject):
         self._closed = True
         self.settings.set_window(_DRAFT, self.chat.save_draft())
         self.chat_view.typesetter.close()
+        self.measuring.close()
         self.models.close()
         self.planning.close()
         self.economics.close()

@@ -7,22 +7,23 @@ shared. Reading decides the micro-batch and its threads, writing the other threa
 from __future__ import annotations
 
 import os
-import statistics
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
-from engine.bench.statistics import half_quartile_distance
+from engine.bench.contest import Contest
+from engine.errors import UserError
 from engine.llama.threads import default_threads
 from engine.settings import GenerationSettings, changed
 from engine.worker.client import new_request_id
 from engine.worker.protocol import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
+    from engine.bench.contest import Tried
     from engine.settings import EngineSettings
     from engine.worker.protocol import Loaded
     from engine.worker.session import BlockingWorker
@@ -32,29 +33,26 @@ _SIZES_CPU = (64, 128, 256, 512)
 _SIZES_GPU = (256, 512, 1024, 2048, 4096)
 READ_TOKENS = 4096
 WRITTEN_TOKENS = 48
-# Less than this is not worth more memory, or more threads.
-_WORTH = 1.03
 _GREEDY = GenerationSettings(temperature=0.0)
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """One value of one setting.
+@dataclass(frozen=True, slots=True)
+class TuneProgress:
+    """What is timed now, and what came so far.
 
     Attributes:
-        setting: ``n_ubatch``, ``n_threads_batch`` or ``n_threads``.
-        tokens_per_second: Median of the samples, reading or writing.
-        spread: Half the distance between the quartiles.
-        compute_bytes: Of the compute buffers, on all devices.
-        is_best: Whether it was chosen: the smallest that is nearly as fast as the fastest.
+        turn: Which round of all values of the setting this is; 0 is the one that warms up.
+        turns: How many rounds count.
+        fraction: How much is done, 0 to 1.
+        tried: Every value that is tried, also those without a figure yet.
     """
 
     setting: str
     value: int
-    tokens_per_second: float
-    spread: float
-    samples: tuple[float, ...]
-    compute_bytes: int
-    is_best: bool = False
+    turn: int
+    turns: int
+    fraction: float
+    tried: tuple[Tried, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +62,17 @@ class Tuning:
     Attributes:
         settings: The settings it began with, with the best values.
         change: The values that differ from what it began with.
+        best: The best value of every setting tried; 0 where that is what ``auto`` comes to.
+        compute_before_bytes: Compute buffers with the settings it began with.
+        compute_after_bytes: The same with the best values.
     """
 
     settings: EngineSettings
     change: dict[str, int]
+    best: dict[str, int]
     tried: tuple[Tried, ...]
+    compute_before_bytes: int
+    compute_after_bytes: int
     loaded: Loaded
 
 
@@ -76,7 +80,11 @@ class Tuner:
     """Tries settings in a worker of the caller's, one setting after the other.
 
     Args:
-        progress: Told in words what is timed now.
+        repetitions: How often each value is timed, after a round that warms up.
+        budget_s: Seconds for one setting, roughly: a slow machine repeats less, and where the
+            first round alone takes longer, that one counts. None repeats whatever it takes.
+        shares: What a layer split without a ratio divides by: that of the plan.
+        progress: Told before each value that is timed.
     """
 
     def __init__(
@@ -84,12 +92,19 @@ class Tuner:
         worker: BlockingWorker,
         *,
         repetitions: int = 5,
-        progress: Callable[[str], None] = lambda _text: None,
+        budget_s: float | None = None,
+        shares: tuple[int, ...] = (),
+        progress: Callable[[TuneProgress], None] = lambda _progress: None,
     ) -> None:
         self._worker = worker
         self._repetitions = repetitions
+        self._budget_s = budget_s
+        self._shares = shares
         self._progress = progress
         self._read_tokens = 0
+        self._contests: list[Contest] = []
+        # Of the settings that are still to come, all rounds.
+        self._steps_done = self._steps_left = 0
 
     def run(self, settings: EngineSettings) -> Tuning:
         """Do it.
@@ -98,60 +113,103 @@ class Tuner:
             UserError: The model cannot be loaded with these settings, or a decode failed.
         """
         begun_with = settings
-        loaded = self._worker.load(settings)
-        rows: list[Tried] = []
-        on_cpu = all(device.kind == "cpu" for device in loaded.context.devices)
-        most = loaded.context.n_ctx - 2
-        sizes = [size for size in (_SIZES_CPU if on_cpu else _SIZES_GPU) if size <= most]
-        self._read_tokens = sizes[-1]
-        settings = self._try(settings, "n_ubatch", sizes, rows, reads=True)
-        if on_cpu:
-            counts = thread_candidates()
-            settings = self._try(settings, "n_threads_batch", counts, rows, reads=True)
-            settings = self._try(settings, "n_threads", counts, rows, reads=False)
+        before = self._load(settings)
+        self._contests = contests = self._worth_trying(before)
+        self._steps_left = sum(len(one.values) * (self._repetitions + 1) for one in contests)
+        for contest in contests:
+            settings = self._decide(contest, settings)
+        after = self._load(settings)
         return Tuning(
             settings=settings,
             change={name: getattr(settings, name) for name in changed(begun_with, settings)},
-            tried=tuple(rows),
-            loaded=self._worker.load(settings),
+            best={one.setting: getattr(settings, one.setting) for one in contests},
+            tried=self._tried(),
+            compute_before_bytes=_compute_bytes(before),
+            compute_after_bytes=_compute_bytes(after),
+            loaded=after,
         )
 
-    def _try(
-        self,
-        settings: EngineSettings,
-        name: str,
-        values: Sequence[int],
-        rows: list[Tried],
-        *,
-        reads: bool,
-    ) -> EngineSettings:
+    def _load(self, settings: EngineSettings) -> Loaded:
+        return self._worker.load(settings, shares=self._shares)
+
+    def _tried(self) -> tuple[Tried, ...]:
+        return tuple(row for contest in self._contests for row in contest.rows())
+
+    def _worth_trying(self, loaded: Loaded) -> list[Contest]:
+        """What is worth trying with this model where it lies."""
+        settings, context = loaded.settings, loaded.context
+        on_cpu = all(device.kind == "cpu" for device in context.devices)
+        most = context.n_ctx - 2
+        sizes = [size for size in (_SIZES_CPU if on_cpu else _SIZES_GPU) if size <= most] or [most]
+        if sizes[0] <= settings.n_ubatch <= sizes[-1]:
+            # What is set now is worth a comparison, also where it is an odd number.
+            sizes = sorted({*sizes, settings.n_ubatch})
+        self._read_tokens = sizes[-1]
+        contests = [Contest("n_ubatch", sizes, reads=True)]
+        in_part = 0 <= settings.n_gpu_layers <= loaded.model.n_layer or settings.n_cpu_moe > 0
+        if on_cpu or in_part:
+            for name, own in (
+                ("n_threads_batch", settings.n_threads_batch),
+                ("n_threads", settings.n_threads),
+            ):
+                counts = sorted({*thread_candidates(), *([own] if own else [])})
+                contests.append(Contest(name, counts, reads=name == "n_threads_batch"))
+        return contests
+
+    def _decide(self, contest: Contest, settings: EngineSettings) -> EngineSettings:
         """Time the values of a setting in turn; the settings with the best of them."""
-        samples: dict[int, list[float]] = {value: [] for value in values}
-        compute: dict[int, int] = {}
-        for turn in range(self._repetitions + 1):
-            for value in values:
-                self._progress(f"{name} {value}: {turn} of {self._repetitions}")
-                loaded = self._worker.load(with_value(settings, name, value))
-                compute[value] = sum(row.compute_bytes for row in loaded.context.memory)
-                taken = self._tokens_per_second(reads=reads)
-                # The first round warms up and does not count.
-                if turn:
-                    samples[value].append(taken)
-        medians = {value: statistics.median(samples[value]) for value in values}
-        best = best_value(medians)
-        rows += [
-            Tried(
-                setting=name,
-                value=value,
-                tokens_per_second=round(medians[value], 3),
-                spread=round(half_quartile_distance(samples[value]), 3),
-                samples=tuple(round(sample, 3) for sample in samples[value]),
-                compute_bytes=compute[value],
-                is_best=value == best,
+        began_s = time.monotonic()
+        self._round(contest, settings, 0, self._repetitions)
+        turns = self._turns(time.monotonic() - began_s)
+        self._steps_left -= (self._repetitions - turns) * len(contest.values)
+        # The first round warms up, and counts only where there is no time for another.
+        if turns:
+            contest.forget_samples()
+        for turn in range(1, turns + 1):
+            self._round(contest, settings, turn, turns)
+        best = contest.decide()
+        if getattr(settings, contest.setting) == 0 and best == default_threads().count:
+            # Left open it comes to the same, also when the machine changes.
+            return settings
+        return with_value(settings, contest.setting, best)
+
+    def _turns(self, first_s: float) -> int:
+        """How often each value is timed, as a whole round of them took so long."""
+        if self._budget_s is None:
+            return self._repetitions
+        return min(self._repetitions, int(self._budget_s / max(first_s, 1e-3)))
+
+    def _round(self, contest: Contest, settings: EngineSettings, turn: int, turns: int) -> None:
+        for value in contest.values:
+            steps = self._steps_done + self._steps_left
+            self._progress(
+                TuneProgress(
+                    setting=contest.setting,
+                    value=value,
+                    turn=turn,
+                    turns=turns,
+                    fraction=self._steps_done / steps if steps else 1.0,
+                    tried=self._tried(),
+                )
             )
-            for value in values
-        ]
-        return with_value(settings, name, best)
+            if value not in contest.refused:
+                self._time(contest, settings, value)
+            self._steps_done += 1
+            self._steps_left -= 1
+
+    def _time(self, contest: Contest, settings: EngineSettings, value: int) -> None:
+        try:
+            loaded = self._load(with_value(settings, contest.setting, value))
+            speed = self._tokens_per_second(reads=contest.reads)
+        except UserError as error:
+            # What the engine refuses with one value may go with the next; a death is the end.
+            if not error.code.startswith("engine."):
+                raise
+            contest.refused[value] = error.problem
+            if len(contest.refused) == len(contest.values):
+                raise
+        else:
+            contest.note(value, speed, _compute_bytes(loaded))
 
     def _tokens_per_second(self, *, reads: bool) -> float:
         count = self._read_tokens if reads else WRITTEN_TOKENS
@@ -177,10 +235,11 @@ def with_value(settings: EngineSettings, name: str, value: int) -> EngineSetting
     return replace(settings, **{name: value})
 
 
-def best_value(medians: dict[int, float]) -> int:
-    """The smallest value that is nearly as fast as the fastest: it takes the least memory."""
-    fastest = max(medians.values())
-    return min(value for value, speed in medians.items() if speed * _WORTH >= fastest)
+def with_values(settings: EngineSettings, best: Mapping[str, int]) -> EngineSettings:
+    """Settings with all of the best values, as `Tuning.best` holds them."""
+    for name, value in best.items():
+        settings = with_value(settings, name, value)
+    return settings
 
 
 def thread_candidates() -> list[int]:
@@ -188,3 +247,7 @@ def thread_candidates() -> list[int]:
     cores = default_threads().count
     most = max(cores, min(2 * cores, os.cpu_count() or cores))
     return sorted({max(1, cores // 2), cores, most})
+
+
+def _compute_bytes(loaded: Loaded) -> int:
+    return sum(row.compute_bytes for row in loaded.context.memory)

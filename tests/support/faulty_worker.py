@@ -26,6 +26,8 @@ from engine.worker.codec import Sender, decode_command
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
     Aborting,
+    Bench,
+    BenchResult,
     BuildInfo,
     Cancel,
     Command,
@@ -115,6 +117,9 @@ class FaultyWorker:
                 self._sender.send(Counted(request_id=command.request_id, counts=counts))
             case Eject():
                 self._sender.send(Ejected(request_id=command.request_id))
+            case Bench():
+                self._reach("bench")
+                self._sender.send(timed(command))
             case Forget():
                 sys.stderr.write(f"forgot {command.chat_id}\n")
                 sys.stderr.flush()
@@ -246,6 +251,16 @@ def loaded(request_id: int, settings: EngineSettings) -> Loaded:
     )
     return Loaded(
         request_id=request_id, settings=settings, model=model, context=context, seconds=0.0
+    )
+
+
+def timed(command: Bench) -> BenchResult:
+    """A token takes a millisecond."""
+    return BenchResult(
+        request_id=command.request_id,
+        prompt_s=(command.n_prompt / 1000,) if command.n_prompt else (),
+        generate_s=(command.n_generate / 1000,) if command.n_generate else (),
+        worker_rss_bytes=0,
     )
 
 

@@ -61,6 +61,7 @@ class EnginePane(QFrame):
         device_add_requested: Another machine's device is wanted.
         profile_chosen, profile_save_requested, profile_delete_requested: A name.
         models_page_requested: The page with all models is wanted.
+        measure_requested: The best sizes and thread counts are to be measured.
     """
 
     model_chosen = Signal(str)
@@ -80,6 +81,7 @@ class EnginePane(QFrame):
     profile_save_requested = Signal(str)
     profile_delete_requested = Signal(str)
     models_page_requested = Signal()
+    measure_requested = Signal()
 
     def __init__(self, tick: RepaintTick) -> None:
         super().__init__()
@@ -168,6 +170,11 @@ class EnginePane(QFrame):
         """Show the profiles of the chosen model."""
         self.profiles.set_view(view)
 
+    def set_unmeasurable(self, reason: str) -> None:
+        """Say why the best values cannot be measured now; empty when they can."""
+        for link in (self.speed.measure, self.page.measure):
+            link.set_reason(reason)
+
     # ---- what it tells ------------------------------------------------------------------------
 
     def edited(self) -> EngineSettings:
@@ -231,6 +238,8 @@ class EnginePane(QFrame):
         self.apply_bar.apply_requested.connect(lambda: self.apply_requested.emit(self._edited))
         self.apply_bar.revert_requested.connect(self._on_revert)
         self._fits.requested.connect(self.fit_requested)
+        for link in (self.speed.measure, self.page.measure):
+            link.clicked.connect(self.measure_requested)
 
     def _on_edited(self, settings: EngineSettings) -> None:
         self._edited = settings

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QPushButton, QStackedWidget, QWidget
 
-from engine.settings import EngineSettings, GenerationSettings
+from engine.settings import EngineSettings, GenerationSettings, Group
 from widgets import theme
+from widgets.engine_pane.measure_link import MeasureLink
 from widgets.parts import button, column, icon_button, label, row
 from widgets.settings.later_form import LaterForm
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 class SettingsPage(QWidget):
     """Two generated forms behind a switch.
+
+    Attributes:
+        measure: Beside the sizes and thread counts: the way to measure which are best.
 
     Signals:
         engine_edited: An `EngineSettings` the user changed.
@@ -34,7 +38,12 @@ class SettingsPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("settings_page")
-        self.engine = LaterForm(EngineSettings(), leave_out=frozenset({"model_path"}))
+        self.measure = MeasureLink("measure_best_sizes")
+        self.engine = LaterForm(
+            EngineSettings(),
+            leave_out=frozenset({"model_path"}),
+            beside={Group.SPEED: self.measure},
+        )
         self.generation = LaterForm(GenerationSettings())
         self.engine.edited.connect(self.engine_edited)
         self.generation.edited.connect(self.generation_edited)

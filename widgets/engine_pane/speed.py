@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QWidget
 
 from widgets import theme
+from widgets.engine_pane.measure_link import MeasureLink
 from widgets.engine_pane.speed_plot import SpeedPlot
 from widgets.figures import rate
 from widgets.parts import SectionHeading, column
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 
 
 class SpeedSection(QWidget):
-    """Owns the speed plot; the figure changes with the repaint tick. Emits nothing."""
+    """Owns the speed plot; the figure changes with the repaint tick.
+
+    Attributes:
+        measure: The way to measure which sizes and thread counts are best.
+    """
 
     def __init__(self, tick: RepaintTick) -> None:
         super().__init__()
         self.setObjectName("speed_section")
         self._heading = SectionHeading(self.tr("Speed"), "speed_heading")
+        self.measure = MeasureLink("measure_best")
+        self._heading.add(self.measure)
         self.plot = SpeedPlot(tick)
         self._newest: SpeedSample | None = None
         whole = column(theme.SPACE.xs)

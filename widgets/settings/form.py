@@ -16,6 +16,8 @@ from widgets.search_line import SearchLine
 from widgets.settings.row import SettingRow, cost_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.settings import SettingInfo
     from widgets.settings.hints import ValueHint
 
@@ -25,15 +27,26 @@ class SettingsForm(QWidget):
 
     Holds the value being edited; what the user changes is validated first and only then reported.
 
+    Args:
+        values: What is edited at first.
+        leave_out: Settings without a row.
+        beside: What stands at the right of a group's heading, by group.
+
     Signals:
         edited: The whole settings value after a change by the user.
     """
 
     edited = Signal(object)
 
-    def __init__(self, values: msgspec.Struct, leave_out: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        values: msgspec.Struct,
+        leave_out: frozenset[str] = frozenset(),
+        beside: Mapping[str, QWidget] | None = None,
+    ) -> None:
         super().__init__()
         self._values = values
+        self._beside = beside or {}
         self.setObjectName(f"form_{type(values).__name__}")
         self._rows: dict[str, SettingRow] = {}
         self._sections: list[tuple[QWidget, list[SettingRow]]] = []
@@ -114,6 +127,8 @@ class SettingsForm(QWidget):
             heading = SectionHeading(info.group, f"group_{info.group}")
             heading.setProperty("group", info.group)
             heading.setContentsMargins(0, theme.SPACE.m, 0, 0)
+            if info.group in self._beside:
+                heading.add(self._beside[info.group])
             body.addWidget(heading)
             self._sections.append((heading, []))
         line = SettingRow(info)

@@ -11,6 +11,8 @@ from widgets.parts import column
 from widgets.settings.form import SettingsForm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import msgspec
 
     from widgets.settings.hints import ValueHint
@@ -25,9 +27,14 @@ class LaterForm(QWidget):
 
     edited = Signal(object)
 
-    def __init__(self, values: msgspec.Struct, leave_out: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        values: msgspec.Struct,
+        leave_out: frozenset[str] = frozenset(),
+        beside: Mapping[str, QWidget] | None = None,
+    ) -> None:
         super().__init__()
-        self._values, self._leave_out = values, leave_out
+        self._values, self._leave_out, self._beside = values, leave_out, beside
         self._hints: dict[str, ValueHint] = {}
         self._problems: dict[str, str] = {}
         self._form: SettingsForm | None = None
@@ -37,7 +44,7 @@ class LaterForm(QWidget):
     def build(self) -> SettingsForm:
         """The form, made now if it was not before."""
         if self._form is None:
-            self._form = SettingsForm(self._values, self._leave_out)
+            self._form = SettingsForm(self._values, self._leave_out, self._beside)
             self._form.set_hints(self._hints)
             self._form.set_problems(self._problems)
             self._form.edited.connect(self._on_edited)
