@@ -16,7 +16,6 @@ from engine.llama.reply_text import ReplyText
 from engine.llama.rolling import Rolling, can_shift, without
 from engine.llama.sampling import Sampler
 from engine.llama.stepping import Stepper
-from engine.llama.stream import ReplyStream
 from engine.worker.protocol import Finished, Removed, StopReason, Usage
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Generation:
         self._sampler = Sampler(
             settings, loaded.model.handle, loaded.vocabulary, n_ctx=n_ctx, prompt=prompt.tokens
         )
-        stream = ReplyStream(settings.stop, loaded.template.tags, thinking=prompt.thinking)
+        stream = prompt.reply_stream(settings.stop)
         self._text = ReplyText(stream, loaded.vocabulary, emit, request_id)
         self._emit = emit
         self._prefill = self._new_prefill()

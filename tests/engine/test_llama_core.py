@@ -162,6 +162,15 @@ def test_limits_and_stop_strings_end_a_reply(engine: Engine) -> None:
     assert (stopped.finished.stop_reason, stopped.text) == ("stop_string", "The capital of ")
 
 
+def test_a_stop_string_of_the_template_ends_a_reply(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A plain template has one, so that the model does not write the next question as well.
+    monkeypatch.setattr(engine._need().layout.template, "stop", ("France",))
+    stopped = ask(engine)
+    assert (stopped.finished.stop_reason, stopped.text) == ("stop_string", "The capital of ")
+
+
 def test_a_full_context_ends_the_reply_and_says_so(engine: Engine) -> None:
     filler = "word " * 1985
     endless = replace(CALM, max_tokens=0, logit_bias=("2=-inf", "0=-inf"))
