@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
@@ -175,11 +175,3 @@ class Toasts(QWidget):
         left = (self._host.width() - width) // 2
         self.setGeometry(left, self._top, width, height)
         self.raise_()
-
-    def focus_newest(self) -> None:
-        """Put the focus on the newest message's button, for the keyboard."""
-        if self._shown:
-            newest = list(self._shown.values())[-1]
-            target = getattr(newest, "act", None)
-            if isinstance(target, QWidget):
-                target.setFocus(Qt.FocusReason.TabFocusReason)

@@ -13,20 +13,8 @@ from app.reading.words import part_views
 from widgets.chat.viewdata import MessageView, RecordView
 
 if TYPE_CHECKING:
-    from app.store.rows import ChatContents, Message, Record
+    from app.store.rows import Message, Record
     from engine.errors import Problem
-
-
-def messages_of(contents: ChatContents) -> list[MessageView]:
-    """The shown branch of a chat, first message first."""
-    names: dict[int, list[str]] = {}
-    for held in contents.documents:
-        if held.message_id is not None:
-            names.setdefault(held.message_id, []).append(held.document.name)
-    return [
-        message_view(message, documents=tuple(names.get(message.id, ())))
-        for message in contents.messages
-    ]
 
 
 def message_view(message: Message, *, documents: tuple[str, ...] = ()) -> MessageView:

@@ -70,7 +70,7 @@ def _lent(devices: tuple[DeviceInfo, ...], name: str) -> DeviceInfo:
 
 
 def _show_clients(node: Node) -> None:
-    names = ", ".join(client.address for client in node.clients)
+    names = ", ".join(node.clients)
     print(f"Clients: {names or 'none'}", flush=True)
 
 

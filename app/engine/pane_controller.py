@@ -39,11 +39,9 @@ class PaneController(QObject):
 
     Signals:
         edited(EngineSettings): The settings being edited changed; a plan is due.
-        models_changed(): The loaded model, or the recent ones, changed.
     """
 
     edited = Signal(object)
-    models_changed = Signal()
 
     def __init__(
         self,
@@ -175,7 +173,6 @@ class PaneController(QObject):
                 self._keep(session.loaded)
             else:
                 self._pane.set_settings(None, session.wanted or self._pane.edited())
-            self.models_changed.emit()
         self._show_card()
 
     def _keep(self, loaded: Loaded) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer
 
 from app.engine import plan_views
 from app.engine.card_readings import CardReadings
@@ -51,13 +51,7 @@ _READING_DELAY_MS = 600
 
 
 class PlanController(QObject):
-    """Owns the planner client and the newest plan. Main thread.
-
-    Signals:
-        pids_changed(): The planner process started or left.
-    """
-
-    pids_changed = Signal()
+    """Owns the planner client and the newest plan. Main thread."""
 
     def __init__(
         self,

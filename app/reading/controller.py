@@ -68,7 +68,6 @@ class PartsController(QObject):
         self._request: ReadingRequest | None = None
         self._plan: Plan | None = None
         self._state: Literal["", "planning", "asking", "reading"] = ""
-        self._open_chat: int | None = None
         self._told_s = 0.0
         self._told_part = 0
         self._loaded: Loaded | None = None

@@ -76,10 +76,3 @@ def citing_instruction(documents: Iterable[tuple[str, Iterable[Page]]]) -> str:
             return CITING_INSTRUCTION.format(example=page_marker(name, first))
         example = "[name p. 1]"
     return CITING_INSTRUCTION.format(example=example) if example else ""
-
-
-def documents_block(documents: Iterable[tuple[str, Iterable[Page]]]) -> str:
-    """All documents of a chat, one block after the other, then how to cite them."""
-    held = [(name, tuple(pages)) for name, pages in documents]
-    blocks = [document_block(name, pages) for name, pages in held]
-    return "\n".join([*blocks, citing_instruction(held)]) if blocks else ""

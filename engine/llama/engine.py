@@ -66,7 +66,6 @@ class Engine:
             llama_cpp_python=binding_version(),
             backends=tuple(sorted(backends - {""})),
             system_info=native.llama_print_system_info().decode("utf-8", "replace").strip(),
-            gpu_offload=bool(native.llama_supports_gpu_offload()),
             physical_cores=threads.count,
             threads_reason=threads.reason,
         )

@@ -119,7 +119,6 @@ class Guesses:
     """Asks the text first, which costs nothing, then the draft model. Owned by one reply."""
 
     def __init__(self, lookup: PromptLookup | None, draft: DraftGuesser | None) -> None:
-        self._lookup = lookup
         self._draft = draft
         self._all = [one for one in (lookup, draft) if one is not None]
         self._latest: PromptLookup | DraftGuesser | None = None

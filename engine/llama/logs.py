@@ -27,13 +27,6 @@ class LogLine(NamedTuple):
     text: str
 
 
-def parsed_line(line: str) -> LogLine:
-    """A line of a worker's stderr; text without a level mark counts as information."""
-    if len(line) >= 2 and line[1] == " " and line[0] in "DIWE":
-        return LogLine(line[0], line[2:])
-    return LogLine("I", line)
-
-
 class LogSink:
     """Puts lines together. Fed from any native thread; each feed is atomic under the GIL's care.
 

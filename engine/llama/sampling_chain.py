@@ -51,14 +51,6 @@ class Chain:
         """Tell the samplers that a token was chosen."""
         self._native.llama_sampler_accept(self.handle, token)
 
-    def clone(self) -> Chain:
-        """The same samplers in the same state, independent from now on."""
-        other = Chain.__new__(Chain)
-        other._native, other._apply, other.length = self._native, self._apply, self.length
-        other.handle = self._native.llama_sampler_clone(self.handle)
-        other.address = address_of(other.handle)
-        return other
-
     def close(self) -> None:
         """Free the samplers."""
         handle, self.handle = self.handle, 0

@@ -20,7 +20,7 @@ from engine.models.ollama import ollama_models
 from engine.models.places import Place, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 200_000
@@ -51,47 +51,6 @@ class FoundModel(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 1
     is_complete: bool = True
     projectors: tuple[Path, ...] = ()
-
-
-class ModelScan:
-    """Looks through places on a thread of its own.
-
-    `on_found` is called there with the models of one folder at a time, `on_done` at the end, also
-    after `cancel`. Neither waits for the other side.
-    """
-
-    def __init__(
-        self,
-        places: Iterable[Place],
-        *,
-        on_found: Callable[[tuple[FoundModel, ...]], None],
-        on_done: Callable[[], None],
-    ) -> None:
-        self._places = tuple(places)
-        self._on_found = on_found
-        self._on_done = on_done
-        self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="model-scan", daemon=True)
-
-    def start(self) -> None:
-        """Begin; once only."""
-        self._thread.start()
-
-    def cancel(self) -> None:
-        """End early: nothing more is reported but the end."""
-        self._cancelled.set()
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until it is over; False when it is not yet."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            for models in discover(self._places, cancelled=self._cancelled):
-                self._on_found(models)
-        finally:
-            self._on_done()
 
 
 def discover(

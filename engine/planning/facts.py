@@ -133,14 +133,6 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
         return self.architecture not in _RECURRENT and any(self.kv_heads)
 
     @property
-    def head_sizes(self) -> tuple[int, ...]:
-        """All widths of K and V heads that a cache row is made of."""
-        sizes = {self.k_size, self.v_size}
-        if self.n_swa:
-            sizes |= {self.k_size_swa, self.v_size_swa}
-        return tuple(sorted(size for size in sizes if size))
-
-    @property
     def gqa_ratios(self) -> tuple[int, ...]:
         """Q heads per KV head, over the layers with attention."""
         pairs = zip(self.heads, self.kv_heads, strict=False)

@@ -11,7 +11,6 @@ import contextlib
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import UserError
@@ -25,14 +24,6 @@ _CHUNK_BYTES = 1 << 20
 _SPARE_S = 60.0
 _ACCEPT_POLL_S = 0.2
 _LOCAL = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One client of a node."""
-
-    address: str
-    since_s: float
 
 
 def is_exposed(host: str) -> bool:
@@ -65,7 +56,7 @@ class Node:
         self._device, self._threads, self._on_change = device, threads, on_change
         self._lock = threading.Lock()
         self._spare: list[tuple[str, subprocess.Popen[bytes], float]] = []
-        self._clients: dict[int, Client] = {}
+        self._clients: dict[int, str] = {}
         self._sockets: set[socket.socket] = set()
         self._stopping = threading.Event()
         self._workers: list[threading.Thread] = []
@@ -83,8 +74,8 @@ class Node:
         return f"{self.host}:{self.port}"
 
     @property
-    def clients(self) -> tuple[Client, ...]:
-        """Who uses the device now."""
+    def clients(self) -> tuple[str, ...]:
+        """The addresses of those who use the device now."""
         with self._lock:
             return tuple(self._clients.values())
 
@@ -139,7 +130,7 @@ class Node:
             except UserError:
                 return
             with self._lock:
-                self._clients[identity] = Client(peer, time.monotonic())
+                self._clients[identity] = peer
                 self._sockets.add(connection)
             self._on_change()
             try:

@@ -18,10 +18,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{pages} names no page of this document.",
         "Write pages such as 3-9, 12; the last one is {last}.",
     ),
-    "app.too_long": (
-        "This request is {over} tokens longer than the context of {n_ctx}.",
-        "Nothing was sent. Shorten it, or choose one of the ways below.",
-    ),
     "app.pages_left_out": (
         "Only pages {pages} of {name} were given to the model ({left_out} of {count} pages left "
         "out).",

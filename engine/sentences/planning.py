@@ -204,22 +204,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The planner did not answer within {seconds} seconds.",
         "Try again; the machine may be busy.",
     ),
-    "planning.start_failed": (
-        "The planner did not start: {reason}",
-        "Run `make setup` again.",
-    ),
-    "planning.closed": ("The planner was closed.", ""),
     "planning.no_fit": (
         "No context of this model fits on these devices.",
         "Put fewer layers on the GPU, or choose a smaller model.",
-    ),
-    "planning.projector_missing": (
-        "There is no vision projector at {path}.",
-        "Check the path.",
-    ),
-    "planning.imagined": (
-        "Computed without the device: {device}.",
-        "Runtime memory is an estimate.",
     ),
     # ---- economics: why a KV cache is as large as it is
     "planning.reason_mha": ("Every attention head keeps K and V of its own.", ""),
@@ -258,8 +245,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "planning.fix_experts": ("Experts of {layers} layers in RAM", ""),
     "planning.fix_layers": ("{layers} layers on the GPU", ""),
     "planning.fix_kv_ram": ("KV cache in RAM", ""),
-    "planning.fix_share": ("Split {shares}", ""),
-    "planning.fix_device": ("Add {device}", ""),
     # ---- nodes
     "node.exposed": (
         "This node listens on {address}: anyone who reaches it can use and read this machine's "

@@ -126,7 +126,6 @@ class Sampler:
         self._number += 1
         snapshot = Snapshot(
             number=self._number,
-            time_s=time_s,
             host=self._host.read(own_pids),
             gpus=gpus,
             gpu_problem=None if gpus else self._gpus.problem(),

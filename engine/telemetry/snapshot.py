@@ -71,12 +71,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: Counts up by one with each snapshot of a sampler.
-        time_s: `time.monotonic` of the reading.
         gpu_problem: Why there are no GPU figures at all, or None.
     """
 
     number: int
-    time_s: float
     host: HostSnapshot
     gpus: tuple[GpuSnapshot, ...] = ()
     gpu_problem: Problem | None = None

@@ -114,7 +114,6 @@ class BuildInfo(msgspec.Struct, frozen=True, kw_only=True):
     llama_cpp_python: str
     backends: tuple[str, ...]
     system_info: str
-    gpu_offload: bool
     physical_cores: int
     threads_reason: str = ""
 

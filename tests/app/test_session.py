@@ -24,9 +24,7 @@ from engine.worker.protocol import (
 from tests.support.faulty_worker import loaded
 
 SETTINGS = EngineSettings(model_path="m")
-BUILD = BuildInfo(
-    llama_cpp_python="0", backends=(), system_info="", gpu_offload=False, physical_cores=1
-)
+BUILD = BuildInfo(llama_cpp_python="0", backends=(), system_info="", physical_cores=1)
 HELLO = Hello(protocol_version=1, pid=1, build=BUILD, devices=())
 USAGE = Usage(prompt_tokens=1, cached_tokens=0, completion_tokens=1)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.documents.model import Page
-from engine.documents.prompt import citation_names, document_block, documents_block, page_marker
+from engine.documents.prompt import citation_names, citing_instruction, document_block, page_marker
 
 PAGES = (
     Page(number=1, label="iv", text="Preface text"),
@@ -45,11 +45,8 @@ def test_a_document_added_at_the_end_changes_no_name_before_it(
     assert not any(mark in name for name in names for mark in '[]<>"\n')
 
 
-def test_a_second_document_keeps_the_first_as_prefix() -> None:
-    one = documents_block([("lease", PAGES)])
-    two = documents_block([("lease", PAGES), ("annex", PAGES)])
-    first = document_block("lease", PAGES)
-    assert one.startswith(first)
-    assert two.startswith(first)
+def test_a_second_document_leaves_the_instruction_as_it_was() -> None:
+    one = citing_instruction([("lease", PAGES)])
+    assert citing_instruction([("lease", PAGES), ("annex", PAGES)]) == one
     assert "for example [lease p. iv]" in one
-    assert documents_block([]) == ""
+    assert citing_instruction([]) == ""

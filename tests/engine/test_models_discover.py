@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.models.discover import FoundModel, ModelScan, discover
+from engine.models.discover import FoundModel, discover
 from engine.models.places import Place, places
 from tests.engine.test_models_gguf_file import gguf_bytes, pair, text
 
@@ -203,37 +203,12 @@ class TestPlaces:
         assert places(home=tmp_path, environment={}) == ()
 
 
-class TestScan:
-    """The thread."""
-
-    def test_reports_on_its_own_thread_and_then_the_end(self, tmp_path: Path) -> None:
-        put(tmp_path / "a" / "one.gguf")
-        put(tmp_path / "b" / "two.gguf")
-        told: list[str] = []
-
-        def note(models: tuple[FoundModel, ...]) -> None:
-            told.extend(f"{threading.current_thread().name} {model.name}" for model in models)
-
-        scan = ModelScan(
-            [Place("folder", tmp_path)], on_found=note, on_done=lambda: told.append("done")
-        )
-        scan.start()
-        assert scan.wait(5)
-        assert told == ["model-scan one", "model-scan two", "done"]
-
-    def test_cancelled_reports_nothing_more_but_the_end(self, tmp_path: Path) -> None:
-        for number in range(50):
-            put(tmp_path / str(number) / f"{number}.gguf")
-        told: list[str] = []
-        done = threading.Event()
-        scan: ModelScan
-
-        def note(models: tuple[FoundModel, ...]) -> None:
-            told.extend(model.name for model in models)
-            scan.cancel()
-
-        scan = ModelScan([Place("folder", tmp_path)], on_found=note, on_done=done.set)
-        scan.start()
-        assert scan.wait(5)
-        assert done.is_set()
-        assert len(told) == 1
+def test_a_cancelled_search_finds_nothing_more(tmp_path: Path) -> None:
+    for number in range(50):
+        put(tmp_path / str(number) / f"{number}.gguf")
+    cancelled = threading.Event()
+    found: list[str] = []
+    for models in discover([Place("folder", tmp_path)], cancelled=cancelled):
+        found.extend(model.name for model in models)
+        cancelled.set()
+    assert len(found) == 1

@@ -83,7 +83,6 @@ class FaultyWorker:
             llama_cpp_python="0",
             backends=("fake",),
             system_info="",
-            gpu_offload=False,
             physical_cores=1,
         )
         self._sender.send(Hello(protocol_version=version, pid=os.getpid(), build=build, devices=()))

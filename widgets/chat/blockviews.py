@@ -114,7 +114,6 @@ class TableView(LeafView):
     ) -> None:
         super().__init__(leaf)
         self._columns = columns
-        self._naturals: list[list[float]] = []
         self._rows: list[list[tuple[int, TextBlock]]] = []
         self._tops: list[tuple[float, float]] = []
         self._lefts: list[float] = []

@@ -203,12 +203,6 @@ class Body(BodyCanvas):
         self._selection = selecting.whole(self.flow)
         self.update()
 
-    def clear_selection(self) -> None:
-        """Select nothing."""
-        if self._selection is not None:
-            self._selection = None
-            self.update()
-
     def copy_selection(self, *, as_markdown: bool = False) -> None:
         """Put the selection on the clipboard."""
         if self._selection is None:

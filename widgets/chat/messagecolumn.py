@@ -315,11 +315,6 @@ class MessageColumn(QAbstractScrollArea):
         self.arrange()
 
     @property
-    def sticks_to_end(self) -> bool:
-        """Whether new text scrolls into sight by itself."""
-        return self._sticks
-
-    @property
     def live_widgets(self) -> int:
         """How many messages have a widget now."""
         return sum(item.widget is not None for item in self._items)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QMimeData
 
-from widgets.chat.leaves import CodeLeaf, Leaf, markdown_of, plain_of
-from widgets.chat.plaintext import unit_offset, unit_slice, units
+from widgets.chat.leaves import Leaf, markdown_of, plain_of
+from widgets.chat.plaintext import unit_offset, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,17 +72,6 @@ def word_at(leaf: Leaf, place: Place) -> Selection:
         if start <= place.at < end:
             return Selection(place._replace(at=start), place._replace(at=end))
     return Selection(place, place)
-
-
-def paragraph_at(leaf: Leaf, place: Place) -> Selection:
-    """The leaf at a position; in code the line."""
-    if not isinstance(leaf, CodeLeaf):
-        return Selection(place._replace(at=0), place._replace(at=units(leaf.text)))
-    before = unit_slice(leaf.text, 0, place.at).rfind("\n") + 1
-    start = unit_offset(leaf.text, before)
-    rest = leaf.text.find("\n", before)
-    end = unit_offset(leaf.text, rest if rest >= 0 else len(leaf.text))
-    return Selection(place._replace(at=start), place._replace(at=end))
 
 
 def _parts(flow: Flow, selection: Selection) -> Iterator[tuple[Leaf, int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar
@@ -14,8 +14,6 @@ from widgets.parts import Dot, ElidedLabel, button, column, icon_button, label, 
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QMouseEvent
-
-_BUSY: Final = ("loading", "reading", "writing", "ejecting")
 
 
 class ModelCard(QFrame):

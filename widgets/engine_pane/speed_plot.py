@@ -65,11 +65,6 @@ class SpeedPlot(QWidget):
             self._samples.append(sample)
             self._is_new = True
 
-    def clear_samples(self) -> None:
-        """Forget everything, as after another model was loaded."""
-        self._samples.clear()
-        self._is_new = True
-
     def heights(self) -> list[float]:
         """Where the line runs, sample by sample; NaN is a gap."""
         # A load has no tokens: the line runs along the floor, as it does in a cold start.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QCoreApplication, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from widgets import theme
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from widgets.section_list import Index
 
 ROW_PX: Final = 80
-THUMBNAIL: Final = QSize(46, 60)
 _COLUMN_PX: Final = 76
 _LEFT: Final = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _RIGHT: Final = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight

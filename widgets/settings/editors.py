@@ -167,8 +167,8 @@ class SliderEditor(FieldEditor):
 
     def set_hint(self, hint: ValueHint) -> None:
         """Put the tick at what fits and the end at what the model was trained for."""
-        words = hint.limit_words
-        if hint.limit is not None and not words:
+        words = ""
+        if hint.limit is not None:
             words = self.tr("{n} is the most that fits").format(n=whole(hint.limit))
         if hint.top is not None:
             self._slider.set_range(512, max(hint.top, hint.limit or 0))

@@ -10,7 +10,6 @@ class ValueHint(msgspec.Struct, frozen=True):
 
     Attributes:
         limit: The largest value that fits; a tick on a slider.
-        limit_words: The tick's tooltip.
         top: Where a slider ends.
         parts: How many parts a list of shares has; below 2 there is nothing to share.
         shares: The shares that will really result.
@@ -19,7 +18,6 @@ class ValueHint(msgspec.Struct, frozen=True):
     """
 
     limit: int | None = None
-    limit_words: str = ""
     top: int | None = None
     parts: int = 0
     shares: tuple[int, ...] = ()

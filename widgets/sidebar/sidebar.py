@@ -139,10 +139,6 @@ class Sidebar(QFrame):
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
 
-    def rename_current(self) -> None:
-        """Open the editor on the open chat."""
-        self.chats.rename(self._current)
-
     # ---- building -----------------------------------------------------------------------------
 
     def _prepare_search(self) -> None:

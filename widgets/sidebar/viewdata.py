@@ -10,7 +10,6 @@ import msgspec
 
 ChatActivity = Literal["idle", "reading", "writing", "unread", "failed"]
 DocumentState = Literal["reading", "counting", "ready", "on_disk", "failed"]
-ExportFormat = Literal["markdown", "json"]
 
 
 class Section(StrEnum):

@@ -208,7 +208,6 @@ class PartsReading:
             Progress(
                 phase="merging" if part is None else "writing" if written else "reading",
                 part=part,
-                part_done=len(self._results),
                 parts=len(self._plan.parts),
                 done_tokens=done,
                 total_tokens=self._total_tokens,

@@ -109,7 +109,6 @@ class Progress(NamedTuple):
 
     Attributes:
         part: The part that is read; None while notes are merged.
-        part_done: How many parts are done.
         parts: Of how many.
         done_tokens: Read so far.
         total_tokens: To be read in all.
@@ -118,7 +117,6 @@ class Progress(NamedTuple):
 
     phase: Literal["reading", "writing", "merging"]
     part: Part | None
-    part_done: int
     parts: int
     done_tokens: int
     total_tokens: int
