@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,7 +195,7 @@ class PaneController(QObject):
         name = Path(wanted.model_path).stem
         card = pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
         if self._activity and card.state == "unloaded":
-            card = replace(card, words=self._activity)
+            card = msgspec.structs.replace(card, words=self._activity)
         self._window.set_model(card)
 
     # ---- edits

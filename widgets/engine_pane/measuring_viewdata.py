@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 MeasuringState = Literal["ready", "running", "done", "failed"]
 
 
-@dataclass(frozen=True)
-class MeasuredValueView:
+class MeasuredValueView(msgspec.Struct, frozen=True):
     """One value that is tried.
 
     Attributes:
@@ -33,16 +33,14 @@ class MeasuredValueView:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class MeasuredSettingView:
+class MeasuredSettingView(msgspec.Struct, frozen=True):
     """A setting with all of its values that are tried."""
 
     title: str
     values: tuple[MeasuredValueView, ...]
 
 
-@dataclass(frozen=True)
-class ProposalView:
+class ProposalView(msgspec.Struct, frozen=True):
     """A setting that should change: from which value to which."""
 
     title: str
@@ -50,8 +48,7 @@ class ProposalView:
     after: str
 
 
-@dataclass(frozen=True)
-class MeasuringView:
+class MeasuringView(msgspec.Struct, frozen=True):
     """Everything that the sheet shows.
 
     Attributes:
