@@ -1,4 +1,4 @@
-"""The open chat: what the user does in it, and what waits to be asked."""
+"""The open chat: what the user does in it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.chat import citing
 from app.chat.branches import Branches
 from app.chat.citation_keeper import CitationKeeper
 from app.chat.overflow import edited_summary
+from app.chat.questions import Questions
 from app.chat.replying import Replying
 from app.chat.requests import Requests
 from app.chat.screen import ChatScreen
-from app.store.chats import title_from
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class ChatController(QObject):
-    """Opens chats, sends, edits, regenerates, and owns the queue. Main thread.
+    """Opens chats, sends, edits, regenerates. Main thread.
 
     A reply belongs to the chat it was asked in: another chat may be opened while it is written.
 
@@ -76,7 +76,6 @@ class ChatController(QObject):
         self._store = store
         self._engine = engine
         self._view = view
-        self._shelf = shelf
         self._notices = notices
         self._hop = hop
         self._branches = Branches(store, generation)
@@ -88,7 +87,7 @@ class ChatController(QObject):
             search=search,
             modes=modes,
             branches=self._branches,
-            on_searched=self._send_next,
+            on_searched=lambda: self._questions.send_next(),
         )
         self._citations = CitationKeeper(
             store=store, shelf=shelf, hop=hop, branches=self._branches, parent=self
@@ -104,17 +103,28 @@ class ChatController(QObject):
             reading=reading,
             parent=self,
         )
-        self._queue: list[tuple[int, str]] = []
+        self._questions = Questions(
+            store=store,
+            engine=engine,
+            shelf=shelf,
+            requests=self._requests,
+            branches=self._branches,
+            screen=self._screen,
+            replying=self._replying,
+            parent=self,
+        )
         self._new_draft = new_draft
         view.restore_draft(new_draft)
+        self._connect(view)
+
+    def _connect(self, view: ChatView) -> None:
         view.record_edited.connect(self.edit_summary)
         self._citations.kept.connect(self._on_citations_kept)
         self._replying.began.connect(self.list_changed)
         self._replying.ended.connect(self._on_reply_ended)
         self._replying.refused.connect(self.refused)
         self._replying.asked.connect(self.asked)
-        engine.session_changed.connect(lambda _session: self._send_next())
-        shelf.changed.connect(lambda _chat_id: self._send_next())
+        self._questions.sent.connect(self.content_changed)
 
     # ---- what others ask
 
@@ -140,7 +150,7 @@ class ChatController(QObject):
     @property
     def queued(self) -> tuple[str, ...]:
         """Prompts of the open chat that wait for their turn."""
-        return tuple(text for chat_id, text in self._queue if chat_id == self.chat_id)
+        return self._questions.queued(self.chat_id)
 
     def generation(self) -> GenerationSettings:
         """The settings of the open chat's replies."""
@@ -164,7 +174,8 @@ class ChatController(QObject):
     def open(self, chat_id: int | None) -> None:
         """Show a chat from its end; None begins a new one."""
         self._keep_draft()
-        branch = self._read(chat_id) if chat_id is not None else None
+        writing_in = self.replying_in
+        branch = None if chat_id is None else self._branches.read(chat_id, writing_in=writing_in)
         self._branches.open_id = branch.chat.id if branch else None
         growing = self._replying.message()
         if growing and branch and self._replying.is_here:
@@ -217,15 +228,12 @@ class ChatController(QObject):
         chat_id = self.ensure_chat()
         if self.branch is not None:
             self._branches.set_draft(self.branch, "")
-        self._queue.append((chat_id, text))
-        self._send_next()
+        self._questions.add(chat_id, text)
         self.content_changed.emit()
 
     def unqueue(self, index: int) -> None:
         """Take back a queued prompt of the open chat."""
-        places = [i for i, (chat_id, _) in enumerate(self._queue) if chat_id == self.chat_id]
-        if 0 <= index < len(places):
-            del self._queue[places[index]]
+        if self._questions.take_back(self.chat_id, index):
             self.content_changed.emit()
 
     def stop(self) -> None:
@@ -256,7 +264,7 @@ class ChatController(QObject):
 
         def ask(records: tuple[Record, ...]) -> None:
             versions = branch.cut_before(message_id)
-            self._ask(branch, text.strip(), versions=versions, found=records)
+            self._questions.ask(branch, text.strip(), versions=versions, found=records)
             self._screen.show_branch(branch)
 
         self._requests.find_passages(branch.chat.id, before, text.strip(), ask)
@@ -312,7 +320,7 @@ class ChatController(QObject):
 
     def forget_branch(self, chat_id: int) -> None:
         """A chat was deleted: stop what runs in it and open a new one if it was open."""
-        self._queue = [entry for entry in self._queue if entry[0] != chat_id]
+        self._questions.forget(chat_id)
         if self.replying_in == chat_id:
             self._replying.stop()
         self._engine.forget(str(chat_id))
@@ -329,46 +337,7 @@ class ChatController(QObject):
         self._replying.close()
         self._citations.close()
 
-    # ---- asking
-
-    def _send_next(self) -> None:
-        if not self._queue or self._is_busy or not self._engine.session.can_answer:
-            return
-        if self._shelf.is_busy(self._queue[0][0]):
-            return
-        chat_id, text = self._queue[0]
-        branch = self._read(chat_id)
-        if branch is None:
-            del self._queue[0]
-            return
-
-        def ask(records: tuple[Record, ...]) -> None:
-            # It may have been taken back while passages were searched for it.
-            if (chat_id, text) in self._queue:
-                self._queue.remove((chat_id, text))
-                self._ask(branch, text, found=records)
-                self.content_changed.emit()
-
-        self._requests.find_passages(chat_id, branch.messages, text, ask)
-
-    def _ask(
-        self,
-        branch: Branch,
-        text: str,
-        versions: tuple[int, ...] = (),
-        found: tuple[Record, ...] = (),
-    ) -> None:
-        chat_id = branch.chat.id
-        records = (*self._shelf.records(chat_id), *found)
-        saving = self._store.messages.add(chat_id, branch.leaf_id, "user", text, records=records)
-        branch.saving, message = saving.done, saving.value
-        message = msgspec.structs.replace(message, versions=(*versions, message.id))
-        if not branch.chat.title:
-            self._branches.rename(chat_id, title_from(text))
-        documents = self._shelf.mark_sent(chat_id, message.id)
-        branch.add(message, documents=documents)
-        self._screen.append(message, documents)
-        self._replying.answer(branch)
+    # ---- what replies say
 
     def _on_reply_ended(self, message: Message, saved: Future[None] | None) -> None:
         if saved is not None and message.text:
@@ -376,7 +345,7 @@ class ChatController(QObject):
             self._hop.when_done(saved, lambda _none: self._citations.check(message))
         self.list_changed.emit()
         self.content_changed.emit()
-        self._send_next()
+        self._questions.send_next()
 
     def _on_citations_kept(self, message: Message) -> None:
         if message.chat_id == self.chat_id:
@@ -406,9 +375,6 @@ class ChatController(QObject):
 
     # ---- small questions
 
-    def _read(self, chat_id: int) -> Branch | None:
-        return self._branches.read(chat_id, writing_in=self.replying_in)
-
     def _assistant_message(self, message_id: int | None) -> Message | None:
         branch = self.branch
         if branch is None:
@@ -419,18 +385,13 @@ class ChatController(QObject):
         return replies[-1] if replies else None
 
     def _may_answer(self) -> bool:
-        if self._engine.session.can_answer and not self._is_busy:
+        if self._engine.session.can_answer and not self._questions.is_busy:
             return True
         if self._engine.session.loaded is None:
             self.refused.emit(Problem(code="worker.no_model"))
         else:
             self._notices.say(self.tr("Wait for the reply in progress, or stop it first."))
         return False
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether a reply is written, or passages are searched for one."""
-        return self.replying_in is not None or self._requests.is_searching
 
     def _keep_draft(self) -> None:
         branch = self.branch
