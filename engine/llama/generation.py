@@ -15,6 +15,7 @@ from engine.llama.prefill import Prefill
 from engine.llama.reply_text import ReplyText
 from engine.llama.rolling import Rolling, can_shift, without
 from engine.llama.sampling import Sampler
+from engine.llama.speedometer import Beat
 from engine.llama.stepping import Stepper
 from engine.worker.protocol import Finished, Removed, StopReason, Usage
 
@@ -75,7 +76,8 @@ class Generation:
             settings, loaded.model.handle, loaded.vocabulary, n_ctx=n_ctx, prompt=prompt.tokens
         )
         stream = prompt.reply_stream(settings.stop)
-        self._text = ReplyText(stream, loaded.vocabulary, emit, request_id)
+        beat = Beat(on_cpu=loaded.on_cpu)
+        self._text = ReplyText(stream, loaded.vocabulary, emit, request_id, beat)
         self._emit = emit
         self._prefill = self._new_prefill()
         self._rolling = Rolling(prompt, n_ctx) if settings.overflow == "rolling" else None

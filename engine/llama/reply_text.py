@@ -1,4 +1,4 @@
-"""The text of a reply on its way to the screen: the first at once, then sixty times a second."""
+"""The text of a reply on its way to the screen: the first at once, then by a beat."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ class ReplyText:
         vocabulary: Vocabulary,
         emit: Callable[[Delta], None],
         request_id: int,
+        beat: Beat,
     ) -> None:
         self._stream = stream
         self._vocabulary = vocabulary
         self._emit = emit
         self._request_id = request_id
         self._runs: list[Run] = []
-        self._beat = Beat()
+        self._beat = beat
         self._speed = Speedometer()
         self.tokens = 0
         self.thinking_tokens = 0
