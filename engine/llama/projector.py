@@ -278,7 +278,11 @@ def _has_room(device: Device, path: Path, beside_bytes: int) -> bool:
 @cache
 def _mtmd() -> ModuleType:
     api()
-    import llama_cpp.mtmd_cpp as loaded
+    try:
+        import llama_cpp.mtmd_cpp as loaded
+    except (ImportError, OSError, RuntimeError) as error:
+        # Some builds leave this library out, and importing its module loads it.
+        raise UserError("engine.no_projectors", detail=str(error)) from error
 
     send_logs(loaded.mtmd_log_set)
     return loaded

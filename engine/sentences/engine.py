@@ -31,6 +31,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{path} is not the first part of the model.",
         "Open the file that ends in -00001-of-….gguf.",
     ),
+    "engine.no_projectors": (
+        "This build of llama.cpp cannot load vision projectors: its library for them is missing.",
+        "Leave the projector out, or install a build that has libmtmd.",
+    ),
     "engine.projector_foreign": (
         "{path} was made for models with {theirs} values per token; this one has {ours}.",
         "Choose the mmproj file that came with the model.",

@@ -127,6 +127,16 @@ def test_auto_takes_the_one_beside_the_model(settings: EngineSettings, tmp_path:
     assert caught.value.code == "models.no_projector_beside"
 
 
+def test_a_build_without_the_library_for_it_says_so(
+    settings: EngineSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where llama-cpp-python looks for the library.
+    monkeypatch.setenv("MTMD_CPP_LIB", str(tmp_path))
+    with BlockingPlanner() as planner, pytest.raises(UserError) as caught:
+        planner.plan(Ask(request_id=0, settings=settings, brief=True))
+    assert caught.value.code == "engine.no_projectors"
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
