@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import platform
 import sys
 import threading
 import time
 import traceback
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,7 +28,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     """One distinct fault.
 
     Attributes:
-        id: Hash of where it was raised; the same fault has the same id.
+        id: Checksum of where it was raised; the same fault has the same id.
         summary: Type and message of the exception.
         text: The whole report, as it is copied.
         path: Where it was written; empty when the disk refused.
@@ -110,7 +110,7 @@ class CrashLog:
                 "".join(traceback.format_exception(kind, error, trace)),
             ]
         )
-        id_ = hashlib.sha256(f"{kind.__name__}|{place}".encode()).hexdigest()[:12]
+        id_ = f"{zlib.crc32(f'{kind.__name__}|{place}'.encode()):08x}"
         return CrashReport(id=id_, summary=summary, text=text, path="")
 
     @staticmethod

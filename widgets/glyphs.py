@@ -6,7 +6,6 @@ They are written once per set of colours into a folder that goes when the proces
 from __future__ import annotations
 
 import atexit
-import hashlib
 import shutil
 import tempfile
 from functools import lru_cache
@@ -26,7 +25,7 @@ _SVG: Final = (
 
 def glyph_folder(colors: dict[str, str]) -> Path:
     """A folder with ``<shape>-<name>.svg`` for every shape and named colour."""
-    stamp = hashlib.sha256(repr(sorted(colors.items())).encode()).hexdigest()[:12]
+    stamp = "-".join(color.lstrip("#") for _name, color in sorted(colors.items()))
     folder = _root() / stamp
     if not folder.is_dir():
         folder.mkdir()

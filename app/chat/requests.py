@@ -9,7 +9,7 @@ import msgspec
 from app.chat.overflow import counting
 from app.chat.prompting import prompt_documents, prompt_for, prompt_instruction
 from app.documents.given_passages import given_by, passages_record
-from app.documents.in_parts import is_read, not_read, parts_given
+from app.documents.parts_record import is_read, not_read, parts_given
 from app.documents.passages import passages_text
 from app.reading.request import ReadingRequest
 

@@ -8,7 +8,7 @@ from app.chat import figures
 from app.chat.citing import citation_views
 from app.chat.overflow import WHILE_WRITING, summary_in
 from app.documents.given_passages import PASSAGE_RECORDS
-from app.documents.in_parts import parts_given
+from app.documents.parts_record import parts_given
 from app.reading.words import part_views
 from widgets.chat.viewdata import MessageView, RecordView
 

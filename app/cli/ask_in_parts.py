@@ -11,7 +11,8 @@ import msgspec
 
 from app.chat.prompting import prompt_documents, prompt_instruction
 from app.cli.ask import as_json, citations, ledger_json
-from app.documents.in_parts import answering, kept_notes, model_id, not_read, sources_of
+from app.documents.in_parts import answering, kept_notes, model_id, sources_of
+from app.documents.parts_record import not_read
 from engine.documents.parts.planning import Planner
 from engine.documents.parts.reading import PartsReading
 from engine.documents.parts.results import StoppedError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +71,9 @@ class Shelf(QObject):
 
     def add_text(self, chat_id: int, text: str) -> None:
         """Make a document of pasted text. It is kept as a file, like any other document."""
+        # OpenSSL: not with the start of the window.
+        import hashlib
+
         folder = data_dir() / "pasted"
         folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app import session as sessions
-from app.engine.bridge import WorkerBridge
 from app.session import Session, State
 from engine.errors import Problem
 from engine.settings.safe import safe_settings
-from engine.worker.client import new_request_id
-from engine.worker.death import explain
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
     Count,
@@ -26,11 +23,13 @@ from engine.worker.protocol import (
     Load,
     Measure,
     Measured,
+    new_request_id,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from app.engine.bridge import WorkerBridge
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.death import WorkerExit
     from engine.worker.protocol import Event, Prompt
@@ -203,6 +202,9 @@ class EngineController(QObject):
 
     def _start(self, wanted: EngineSettings) -> bool:
         """Start a worker; False when that is not possible, which has been said then."""
+        # Needed with the first worker: it brings processes and sockets, which a start does without.
+        from app.engine.bridge import WorkerBridge
+
         bridge = WorkerBridge(self, command=self.command, env=self.env)
         bridge.event_arrived.connect(lambda event: self._on_event(bridge, event))
         bridge.ended.connect(lambda ended: self._on_ended(bridge, ended))
@@ -280,6 +282,8 @@ class EngineController(QObject):
         if bridge is not self._bridge:
             return
         self._bridge = None
+        from engine.worker.death import explain
+
         problem = explain(ended)
         if problem is not None:
             self._lose(problem)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.in_parts import answering, kept_notes, model_id, parts_record, sources_of
+from app.documents.in_parts import answering, kept_notes, model_id, sources_of
+from app.documents.parts_record import parts_record
 from app.reading import words
 from app.reading.engine import WaitingEngine
 from engine.documents.parts.cost import Rates

@@ -10,7 +10,7 @@ from widgets import figures
 from widgets.chat.viewdata import ActionView, CardView, PartView, ProgressView
 
 if TYPE_CHECKING:
-    from app.documents.in_parts import PartsGiven
+    from app.documents.parts_record import PartsGiven
     from engine.documents.parts.results import PartNotes, Plan, Progress
 
 _SCHEME = "page"

@@ -12,8 +12,7 @@ from engine.bench.peers import PEERS, PeerProcess
 from engine.bench.statistics import run_of
 from engine.bench.talk import Setup
 from engine.errors import Problem, UserError
-from engine.worker.client import new_request_id
-from engine.worker.protocol import Bench
+from engine.worker.protocol import Bench, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,7 @@ from engine.bench.contest import Contest
 from engine.errors import UserError
 from engine.llama.threads import default_threads
 from engine.settings import GenerationSettings, changed
-from engine.worker.client import new_request_id
-from engine.worker.protocol import Bench
+from engine.worker.protocol import Bench, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,6 @@ hung worker fills up; events and the end of the process are reported on the read
 from __future__ import annotations
 
 import contextlib
-import itertools
 import queue
 import sys
 import threading
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 SHUTDOWN_S = 3.0
 TERMINATE_S = 2.0
 KILL_S = 5.0
-_request_ids = itertools.count(1)
-
-
-def new_request_id() -> int:
-    """A request id that no other request of this process has."""
-    return next(_request_ids)
 
 
 class WorkerClient:

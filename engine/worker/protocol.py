@@ -7,6 +7,7 @@ Commands flow to the worker, events back. Bytes and framing are in `engine.worke
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,12 @@ StopReason = Literal["end", "stop_string", "max_tokens", "context_full", "cancel
 SegmentKind = Literal["system", "document", "chat", "message", "reply_reserve", "free"]
 LoadPhase = Literal["open", "weights", "projector", "draft", "context", "warmup"]
 MemoryClass = Literal["attention", "swa", "recurrent", "hybrid", "compressed", "none"]
+_request_ids = itertools.count(1)
+
+
+def new_request_id() -> int:
+    """A request id that no other request of this process has."""
+    return next(_request_ids)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import Problem, UserError
-from engine.worker.client import WorkerClient, new_request_id
+from engine.worker.client import WorkerClient
 from engine.worker.death import WorkerExit, explain
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
@@ -26,6 +26,7 @@ from engine.worker.protocol import (
     Loaded,
     Measure,
     Measured,
+    new_request_id,
 )
 
 if TYPE_CHECKING:

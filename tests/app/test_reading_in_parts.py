@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtWidgets import QPushButton
 
-from app.documents.in_parts import parts_given
+from app.documents.parts_record import parts_given
 from app.store.export import to_markdown
 from tests.support.desk import Desk, faulty, open_desk
 from widgets.chat.partslist import PartsList
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
-    from app.documents.in_parts import PartsGiven
+    from app.documents.parts_record import PartsGiven
     from app.store.rows import Message
 
 WHERE = "Where is the spare key?"

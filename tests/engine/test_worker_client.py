@@ -11,9 +11,9 @@ import pytest
 
 from engine.errors import UserError
 from engine.settings import EngineSettings, GenerationSettings
-from engine.worker.client import WorkerClient, new_request_id
+from engine.worker.client import WorkerClient
 from engine.worker.death import WorkerExit, explain
-from engine.worker.protocol import Delta, Hello, Load, Loaded, Prompt, Turn
+from engine.worker.protocol import Delta, Hello, Load, Loaded, Prompt, Turn, new_request_id
 from engine.worker.session import BlockingWorker
 
 SCRIPT = Path(__file__).parents[1] / "support" / "faulty_worker.py"

@@ -20,8 +20,7 @@ from engine.planning.facts import DeviceFacts
 from engine.planning.header import read_header
 from engine.planning.rules import check
 from engine.settings import EngineSettings, GenerationSettings
-from engine.worker.client import new_request_id
-from engine.worker.protocol import Bench
+from engine.worker.protocol import Bench, new_request_id
 from engine.worker.session import BlockingWorker
 from tests.engine.sweep_rules import FLASH, KV_TYPES, SPLITS, Pair, families
 

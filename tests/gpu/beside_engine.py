@@ -25,8 +25,7 @@ from engine.planning.client import BlockingPlanner
 from engine.planning.protocol import Ask
 from engine.planning.truth import compared
 from engine.settings import EngineSettings, GenerationSettings
-from engine.worker.client import new_request_id
-from engine.worker.protocol import Bench, LoadProgress
+from engine.worker.protocol import Bench, LoadProgress, new_request_id
 from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:

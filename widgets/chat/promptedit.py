@@ -44,7 +44,6 @@ class PromptEdit(QPlainTextEdit):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().setDocumentMargin(2)
-        self.viewport().setAutoFillBackground(False)
         parts.named(self, "composerInput", self.tr("Message"))
         self.textChanged.connect(self._fit)
         self._fit()
