@@ -132,9 +132,10 @@ def test_a_build_without_the_library_for_it_says_so(
 ) -> None:
     # Where llama-cpp-python looks for the library.
     monkeypatch.setenv("MTMD_CPP_LIB", str(tmp_path))
-    with BlockingPlanner() as planner, pytest.raises(UserError) as caught:
-        planner.plan(Ask(request_id=0, settings=settings, brief=True))
-    assert caught.value.code == "engine.no_projectors"
+    with BlockingPlanner() as planner:
+        plan = planner.plan(Ask(request_id=0, settings=settings, brief=True))
+    assert plan.verdict == "no"
+    assert plan.messages[0].code == "engine.no_projectors"
 
 
 @pytest.mark.parametrize(
