@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject
 
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Counted, Failed, Measured, Prompt
 
+T = TypeVar("T")
+
+_POLL_S = 0.2
+
 
 class EngineQuestions(QObject):
-    """Lives on the main thread; `measure` and `count` are for any other. `give_up` at the end."""
+    """Lives on the main thread; `measure` and `count` are for any other. `give_up` at the end.
+
+    Attributes:
+        is_closed: Whether nothing waits any longer.
+    """
 
     def __init__(
         self, engine: EngineController, hop: MainThread, parent: QObject | None = None
@@ -29,7 +37,7 @@ class EngineQuestions(QObject):
         self._engine = engine
         self._hop = hop
         self._waiting: dict[int, Future[Any]] = {}
-        self._is_closed = False
+        self.is_closed = False
         engine.measured.connect(self._on_answer)
         engine.counted.connect(self._on_answer)
         engine.question_failed.connect(self._on_failed)
@@ -62,23 +70,31 @@ class EngineQuestions(QObject):
 
     def give_up(self) -> None:
         """Let nothing wait any longer."""
-        self._is_closed = True
+        self.is_closed = True
         self._fail_all()
 
     def _answer(self, ask: Callable[[], int]) -> Any:  # noqa: ANN401  the answer to any question
         future: Future[Any] = Future()
 
         def on_main() -> None:
-            request_id = 0 if self._is_closed else ask()
+            request_id = 0 if self.is_closed else ask()
             if request_id:
                 self._waiting[request_id] = future
             else:
                 future.set_exception(UserError("worker.no_model"))
 
         self._hop.post(on_main)
-        while not self._is_closed:
+        return self.awaited(future)
+
+    def awaited(self, future: Future[T]) -> T:
+        """Wait for what the main thread will set.
+
+        Raises:
+            UserError: What it sets; ``worker.gone`` when there is nothing to wait for any longer.
+        """
+        while not self.is_closed:
             try:
-                return future.result(timeout=0.2)
+                return future.result(timeout=_POLL_S)
             except TimeoutError:
                 continue
         raise UserError("worker.gone")

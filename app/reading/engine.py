@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from engine.errors import Problem
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Event, Measured, Prompt
-
-T = TypeVar("T")
 
 _REVIVAL_S = 600.0
 _POLL_S = 0.1
@@ -44,7 +42,6 @@ class WaitingEngine(QObject):
         self._engine = engine
         self._hop = hop
         self._questions = EngineQuestions(engine, hop, self)
-        self._is_closed = False
         self._request_id = 0
         self._future: Future[Finished] | None = None
         self._on_event: Callable[[Event], None] = lambda _event: None
@@ -76,7 +73,7 @@ class WaitingEngine(QObject):
         """
         future: Future[Finished] = Future()
         self._hop.post(lambda: self._start(prompt, generation, on_event, future))
-        return self._awaited(future)
+        return self._questions.awaited(future)
 
     def revive(self) -> None:
         """Wait until the same model is ready, and start it again if its worker died.
@@ -88,8 +85,8 @@ class WaitingEngine(QObject):
         # Only then does the state say anything: a busy window hears of a post late.
         restarted: Future[None] = Future()
         self._hop.post(lambda: self._restart(restarted))
-        self._awaited(restarted)
-        while not self._is_closed and time.monotonic() < deadline:
+        self._questions.awaited(restarted)
+        while not self._questions.is_closed and time.monotonic() < deadline:
             session = self._engine.session
             if session.state is State.READY:
                 self._check_model()
@@ -97,14 +94,6 @@ class WaitingEngine(QObject):
             if session.state in (State.DIED, State.IDLE, State.OFF):
                 raise UserError.of(session.problem) if session.problem else UserError("worker.gone")
             time.sleep(_POLL_S)
-        raise UserError("worker.gone")
-
-    def _awaited(self, future: Future[T]) -> T:
-        while not self._is_closed:
-            try:
-                return future.result(timeout=2 * _POLL_S)
-            except TimeoutError:
-                continue
         raise UserError("worker.gone")
 
     # ---- on the main thread
@@ -116,7 +105,6 @@ class WaitingEngine(QObject):
 
     def give_up(self) -> None:
         """Let nothing wait any longer."""
-        self._is_closed = True
         self._questions.give_up()
 
     def _start(
