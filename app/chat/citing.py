@@ -42,6 +42,11 @@ class KeptCitation(msgspec.Struct, frozen=True, kw_only=True):
     span: tuple[int, int] | None = None
     found_on: tuple[int, ...] = ()
 
+    @property
+    def leads_to(self) -> int:
+        """The page to show for it."""
+        return self.page_number or (self.found_on[0] if self.found_on else 1)
+
 
 def check(answer: str, parts: Sequence[PromptPart]) -> tuple[KeptCitation, ...]:
     """All citations of an answer. Takes its time with long documents: not for the main thread."""

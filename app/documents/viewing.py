@@ -82,8 +82,7 @@ class DocumentViewing(QObject):
 
     def open_citation(self, citation: KeptCitation) -> None:
         """Show the page that a citation leads to."""
-        number = citation.page_number or (citation.found_on[0] if citation.found_on else 1)
-        self._load(citation.document_id, number, citation)
+        self._load(citation.document_id, citation.leads_to, citation)
 
     def open_document(self, document_id: str, number: int = 1) -> None:
         """Show a document from a page on."""
@@ -195,10 +194,7 @@ class DocumentViewing(QObject):
         return (), -1
 
     def _citation_page(self) -> int:
-        citation = self._citation
-        if citation is None:
-            return 0
-        return citation.page_number or (citation.found_on[0] if citation.found_on else 1)
+        return self._citation.leads_to if self._citation else 0
 
     def _tokens_of(self, document: Document, page: Page) -> int | None:
         counts = self._counting.counts(document.id)
