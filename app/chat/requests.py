@@ -83,7 +83,7 @@ class Requests:
 
     def for_reply(self, branch: Branch, message: Message, prefill_reply: str = "") -> Prompt:
         """What a reply answers: all that stands before it, with the passages of its question."""
-        before = [m for m in branch.messages if m.id != message.id]
+        before = _before(branch, message)
         question = _question_of(before)
         given = given_by(question.records) if question else ()
         parts = self._shelf.parts(branch.chat.id)
@@ -101,7 +101,7 @@ class Requests:
     def to_read_first(self, branch: Branch, message: Message) -> ReadingRequest | None:
         """What has to be read in parts before a message can be written; None when nothing has."""
         parts = self._shelf.parts(branch.chat.id)
-        question = _question_of([m for m in branch.messages if m.id != message.id])
+        question = _question_of(_before(branch, message))
         if question is None or not any(part.mode == "parts" for part in parts):
             return None
         if is_read(parts, parts_given(question.records)):
@@ -117,14 +117,14 @@ class Requests:
 
     def not_read(self, branch: Branch, message: Message) -> str:
         """What the answer has to say about parts that failed; empty when all were read."""
-        question = _question_of([m for m in branch.messages if m.id != message.id])
+        question = _question_of(_before(branch, message))
         notes = parts_given(question.records) if question else None
         is_sent = notes is not None and is_read(self._shelf.parts(branch.chat.id), notes)
         return not_read(notes.parts) if notes and is_sent else ""
 
     def note(self, branch: Branch, message: Message, record: Record) -> Future[None]:
         """Keep a record with the question that a message answers."""
-        question = _question_of([m for m in branch.messages if m.id < message.id])
+        question = _question_of(_before(branch, message))
         assert question is not None
         return self.keep(branch, question, (record,))
 
@@ -204,10 +204,6 @@ class Requests:
             known: Documents whose passages are known already; nothing is searched for these alone.
         """
 
-        def failed(_error: UserError) -> None:
-            # The engine is gone, and has said so; what is queued waits for the next one.
-            self.is_searching = False
-
         def search() -> None:
             self.is_searching = False
             if not self._engine.session.can_answer:
@@ -217,7 +213,9 @@ class Requests:
 
         self.is_searching = True
         prompt_of = self._prompt_of(chat_id, before, question)
-        self._modes.choose(chat_id, prompt_of, self._counting(chat_id), search, failed)
+        self._modes.choose(
+            chat_id, prompt_of, self._counting(chat_id), search, self._on_search_failed
+        )
 
     def _search_passages(
         self,
@@ -239,13 +237,14 @@ class Requests:
                 then(tuple(passages_record(each, pages[each.document_id]) for each in given))
             self._on_searched()
 
-        def failed(_error: UserError) -> None:
-            # The engine is gone, and has said so; what is queued waits for the next one.
-            self.is_searching = False
-
         self.is_searching = True
         without = self._prompt(chat_id, before, draft=question)
-        self._search.find(question, parts, without, self._counting(chat_id), found, failed)
+        generation = self._counting(chat_id)
+        self._search.find(question, parts, without, generation, found, self._on_search_failed)
+
+    def _on_search_failed(self, _error: UserError) -> None:
+        # The engine is gone, and has said so; what is queued waits for the next one.
+        self.is_searching = False
 
     def with_passages(
         self, branch: Branch, messages: list[Message], then: Callable[[], None]
@@ -265,6 +264,11 @@ class Requests:
 
         before = messages[: messages.index(question)]
         self.find_passages(branch.chat.id, before, question.text, noted, known=known)
+
+
+def _before(branch: Branch, message: Message) -> list[Message]:
+    """What a message answers is in here; it is the last of its branch."""
+    return [m for m in branch.messages if m.id != message.id]
 
 
 def _question_of(messages: list[Message]) -> Message | None:
