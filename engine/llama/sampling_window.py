@@ -34,10 +34,23 @@ class Peaks:
     def __init__(self, logits: Logits, rank: int = 1) -> None:
         """Args: the logits, and the largest rank that `floor` will be asked for first."""
         self.logits = logits
-        self._columns = min(len(logits), max(len(logits) // _ROWS, 4 * rank))
-        whole = len(logits) // self._columns * self._columns
-        self._table = logits[:whole].reshape(-1, self._columns)
-        self._rest = logits[whole:]
+        self._rank = rank
+
+    # Laid out when something is looked up: a compiled search needs the logits alone.
+
+    @cached_property
+    def _columns(self) -> int:
+        return min(len(self.logits), max(len(self.logits) // _ROWS, 4 * self._rank))
+
+    @cached_property
+    def _table(self) -> Logits:
+        whole = len(self.logits) // self._columns * self._columns
+        return self.logits[:whole].reshape(-1, self._columns)
+
+    @cached_property
+    def _rest(self) -> Logits:
+        """What is too little for another row."""
+        return self.logits[self._table.size :]
 
     @cached_property
     def _highest(self) -> Logits:
