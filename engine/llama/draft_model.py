@@ -6,7 +6,6 @@ from reply to reply as well, and only the rest is read.
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,8 +107,7 @@ class DraftModel:
 
     def begin(self, text: Sequence[int]) -> None:
         """Another text follows; what is held of its beginning is kept."""
-        pairs = zip(self._held, text, strict=False)
-        self._agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        self._agreed = self._agreement(text, 0)
 
     def missing(self, text: Sequence[int]) -> int:
         """Tokens that would have to be read before the next guess."""
@@ -148,17 +146,22 @@ class DraftModel:
 
     def _rest(self, text: Sequence[int]) -> list[int]:
         """Keep what is held of a text, and give what has to be read: its last token at least."""
-        held, agreed = self._held, self._agreed
-        end = min(len(held), len(text) - 1)
-        while agreed < end and held[agreed] == text[agreed]:
-            agreed += 1
-        agreed = min(agreed, end)
+        held = self._held
+        agreed = min(self._agreement(text, self._agreed), len(text) - 1)
         if len(held) > agreed and not self._context.cut(agreed):
             self._context.clear()
             agreed = 0
         del held[agreed:]
         self._agreed = agreed
         return list(text[agreed:])
+
+    def _agreement(self, text: Sequence[int], known: int) -> int:
+        """How far what is held and a text are alike; so far they are known to be."""
+        held, end = self._held, min(len(self._held), len(text))
+        agreed = min(known, end)
+        while agreed < end and held[agreed] == text[agreed]:
+            agreed += 1
+        return agreed
 
     def _decode(self, tokens: Sequence[int], outputs: int) -> None:
         try:
