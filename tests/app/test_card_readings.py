@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from app.engine.card_readings import CardReadings
 from app.engine.holdings import Holdings
@@ -16,11 +17,14 @@ from engine.planning.plan import DevicePlan, Plan
 from engine.planning.truth import compared, learn
 from engine.settings import EngineSettings
 from engine.telemetry import GpuReader
-from engine.worker.protocol import ContextInfo, DeviceInfo, DeviceMemory, Loaded, ModelInfo
+from engine.worker.protocol import DeviceInfo, DeviceMemory
 from tests.support.cards import CARD, GIB, MIB, TOTAL_BYTES, Card
+from tests.support.faulty_worker import loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine.worker.protocol import Loaded
 
 _WORKER, _GAME = 4711, 99
 _CONTEXT, _POOL, _ACCOUNT = 534 * MIB, 66 * MIB, 8000 * MIB
@@ -55,39 +59,10 @@ def _plan(machine: Machine, scene: Scene = _ALONE) -> Plan:
     return Plan(settings=_SETTINGS, devices=(DevicePlan(**values),))
 
 
-def _loaded() -> Loaded:
-    model = ModelInfo(
-        path="m.gguf",
-        name="m",
-        architecture="llama",
-        description="",
-        size_bytes=1,
-        parameter_count=1,
-        n_layer=1,
-        n_head=1,
-        n_head_kv=1,
-        n_embd=1,
-        n_vocab=1,
-        n_ctx_train=1,
-        n_swa=0,
-        memory_class="attention",
-        vocabulary_id="",
-        template_source="file",
-    )
-    context = ContextInfo(
-        n_ctx=1,
-        n_batch=1,
-        n_ubatch=1,
-        type_k="f16",
-        type_v="f16",
-        flash_attn=True,
-        n_threads=1,
-        n_threads_batch=1,
-        split_mode="none",
-        devices=(_INFO,),
-        memory=(_MEMORY,),
-    )
-    return Loaded(request_id=1, settings=_SETTINGS, model=model, context=context, seconds=1.0)
+def _loaded(shares: tuple[int, ...] = ()) -> Loaded:
+    made = loaded(1, _SETTINGS)
+    context = replace(made.context, devices=(_INFO,), memory=(_MEMORY,), shares=shares)
+    return replace(made, context=context)
 
 
 class TestReadings:
@@ -226,14 +201,8 @@ class TestPlansBesideTheEngine:
 
 def test_a_layer_split_that_is_loaded_stays_where_it_is() -> None:
     holdings = Holdings(_readings(Card()))
-    loaded = _loaded()
-    context = loaded.context
-    values = {name: getattr(context, name) for name in context.__struct_fields__}
-    divided = ContextInfo(**{**values, "shares": (3000, 1000)})
     holdings.begin_load(None, _WORKER)
-    holdings.end_load(
-        Loaded(request_id=1, settings=_SETTINGS, model=loaded.model, context=divided, seconds=1.0)
-    )
+    holdings.end_load(_loaded(shares=(3000, 1000)))
     longer = EngineSettings(model_path="m.gguf", devices=(CARD,), n_ctx=512)
     other = EngineSettings(model_path="n.gguf", devices=(CARD,))
     assert holdings.scene(longer, _WORKER).shares == (3000, 1000)
@@ -246,8 +215,8 @@ def test_a_refused_load_leaves_the_plan_of_the_model_that_stays(corrections: Cor
     holdings = Holdings(_readings(card))
     first = _plan(Machine(corrections, card.gate))
     holdings.begin_load(first, _WORKER)
-    loaded = _loaded()
-    holdings.end_load(loaded)
+    stays = _loaded()
+    holdings.end_load(stays)
     holdings.begin_load(None, _WORKER)
-    holdings.end_load(loaded)
+    holdings.end_load(stays)
     assert holdings.plan is first

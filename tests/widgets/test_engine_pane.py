@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QPushBut
 
 from engine.settings import EngineSettings
 from tests.widgets import frame_states as states
-from widgets import theme
 from widgets.engine_pane.bar_painting import parts_of
 from widgets.engine_pane.device_bar import DeviceBar
 from widgets.engine_pane.pane import EnginePane
@@ -28,18 +27,13 @@ from widgets.engine_pane.viewdata import (
     SettingHints,
 )
 from widgets.parts import ScrollColumn
-from widgets.tick import RepaintTick
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
+    from widgets.tick import RepaintTick
+
 GIB = states.GIB
-
-
-@pytest.fixture
-def tick(qapp: QApplication) -> RepaintTick:
-    theme.apply(qapp, "light")
-    return RepaintTick()
 
 
 @pytest.fixture

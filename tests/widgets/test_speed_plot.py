@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def tick(qapp: QApplication) -> RepaintTick:
-    theme.apply(qapp, "light")
-    return RepaintTick()
-
-
-@pytest.fixture
 def plot(qtbot: QtBot, tick: RepaintTick) -> SpeedPlot:
     made = SpeedPlot(tick)
     qtbot.addWidget(made)
