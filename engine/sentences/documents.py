@@ -90,7 +90,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The file is probably damaged. Save it anew in the program it comes from and try again.",
     ),
     "documents.not_started": (
-        "Reading {name} could not be started: {reason}",
+        "Reading {name} could not be started ({reason}).",
         "Close other programs and try again.",
     ),
     "documents.stalled": (

@@ -179,10 +179,11 @@ def test_the_suggested_changes_lead_out_of_every_no(
 
 def test_a_check_takes_well_under_a_millisecond() -> None:
     settings = EngineSettings(split_mode="tensor", type_k="q8_0", type_v="q4_0", n_ctx=200_000)
-    started_s = time.perf_counter()
+    # Time of this thread alone, so that a busy machine does not decide.
+    started_s = time.thread_time()
     for _ in range(200):
         check(settings, _LLAMA, _BUILD, _CUDA)
-    assert (time.perf_counter() - started_s) / 200 < 1e-3
+    assert (time.thread_time() - started_s) / 200 < 1e-3
 
 
 @pytest.mark.model
