@@ -1,7 +1,7 @@
 """Frames on a byte stream: a 4-byte little-endian length, then that many bytes.
 
-Both processes that the window starts, the worker and the document reader, speak in such frames
-over their stdio. What a frame's body means is the business of the code that writes it.
+The processes that the engine starts speak in such frames over their stdio. What a frame's body
+means is the business of the code that writes it.
 """
 
 from __future__ import annotations

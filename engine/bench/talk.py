@@ -6,15 +6,14 @@ goes wrong there is a `Broken` with the reason. The end of its input is the end 
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 import numpy as np
 
-from engine.child_main import claim_stdout
-from engine.framing import read_frame, write_frame
+from engine.child_main import claim_stdout, owner_messages
+from engine.framing import write_frame
 from engine.settings import EngineSettings, GenerationSettings
 
 if TYPE_CHECKING:
@@ -101,12 +100,12 @@ class TaskTokens:
 
 
 def serve(load: Callable[[Setup], Peer]) -> None:
-    """The peer's process: answer until the input ends."""
+    """The peer's process: answer until the input ends, and the process with it."""
     answers = claim_stdout()
     peer: Peer | None = None
     tokens = TaskTokens(1)
-    while (body := read_frame(sys.stdin.buffer)) is not None:
-        request = _decode_request(body)
+    # The end of the input ends the process at once: foreign threads may not end by themselves.
+    for request in owner_messages(sys.stdin.buffer, _decode_request):
         answer: Answer
         try:
             if isinstance(request, Setup):
@@ -117,8 +116,6 @@ def serve(load: Callable[[Setup], Peer]) -> None:
         except Exception as error:  # noqa: BLE001  another program's failure is a fact to report
             answer = Broken(reason=str(error) or type(error).__name__)
         write_frame(answers, encode(answer))
-    # Not a plain return: foreign threads may not end.
-    os._exit(0)
 
 
 def _timed(peer: Peer | None, tokens: TaskTokens, task: Task) -> float:

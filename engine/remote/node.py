@@ -98,16 +98,19 @@ class Node:
         for connection in sockets:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for worker in list(self._workers):
+        with self._lock:
+            workers = list(self._workers)
+        for worker in workers:
             worker.join(5.0)
         for _, server, _ in self._spare:
             stop_server(server)
 
     def _run(self, target: Callable[..., None], name: str, *arguments: object) -> threading.Thread:
-        self._workers = [worker for worker in self._workers if worker.is_alive()]
         worker = threading.Thread(target=target, args=arguments, name=name, daemon=True)
-        self._workers.append(worker)
-        worker.start()
+        with self._lock:
+            # Started within: one that has not begun is not alive and would be forgotten.
+            worker.start()
+            self._workers = [each for each in self._workers if each.is_alive()] + [worker]
         return worker
 
     def _accept(self) -> None:

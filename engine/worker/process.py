@@ -12,7 +12,7 @@ import os
 import queue
 import sys
 import threading
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from engine.child_main import owner_messages, run_main
 from engine.errors import Problem, UserError
@@ -42,6 +42,9 @@ from engine.worker.protocol import (
     Shutdown,
 )
 from engine.worker.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MainJob = Load | Eject | Generate | Bench | Forget | Shutdown
 SideJob = Measure | Count
@@ -188,7 +191,7 @@ class Worker:
     # ---- both
 
     @contextlib.contextmanager
-    def _reporting(self, request_id: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _reporting(self, request_id: int) -> Iterator[None]:
         """Turn what goes wrong into a `Failed`; the worker lives on."""
         try:
             yield
