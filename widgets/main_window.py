@@ -61,25 +61,24 @@ class MainWindow(QMainWindow):
     app_settings_edited = Signal(object)
     page_shown = Signal(str)
 
-    def __init__(
-        self, chat_view: QWidget, more_pages: tuple[tuple[str, str, QWidget], ...] = ()
-    ) -> None:
+    def __init__(self, chat_view: QWidget) -> None:
         super().__init__()
         self.setObjectName("main_window")
         self.setWindowTitle("Leadline")
         self.setMinimumSize(720, 480)
         self.tick = RepaintTick(self)
-        shown = (("chat", self.tr("Chat"), chat_view), *more_pages)
-        self._made_pages = {key: page for key, _title, page in shown}
-        titles = {key: title for key, title, _page in shown}
-        titles |= {"library": self.tr("Library"), "models": self.tr("Models")}
+        self._made_pages = {"chat": chat_view}
+        titles = {
+            "chat": self.tr("Chat"),
+            "library": self.tr("Library"),
+            "models": self.tr("Models"),
+        }
         self._page_keys = list(titles)
         self.sidebar = Sidebar(tuple(titles.items()))
         self.engine = EnginePane(self.tick)
         self.strip = EngineStrip(self.tick)
         self.pages = QStackedWidget()
-        for page in self._made_pages.values():
-            self.pages.addWidget(page)
+        self.pages.addWidget(chat_view)
         self.log = LogView(self)
         self.specs = (*SPECS, *page_specs(tuple(titles.values())))
         self.actions_by_name = make_actions(self, self.specs)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Tone = Literal["plain", "ok", "warn", "bad"]
 _MOST: Final = 3
+_WIDTH_PX: Final = 440
+_TOP_PX: Final = 56
 _MARKS: Final = {
     "plain": ("info", "dim"),
     "ok": ("check", "ok"),
@@ -115,10 +117,10 @@ class Toasts(QWidget):
     action_requested = Signal(str)
     expired = Signal(str)
 
-    def __init__(self, host: QWidget, width_px: int = 440, top_px: int = 56) -> None:
+    def __init__(self, host: QWidget) -> None:
         super().__init__(host)
         self.setObjectName("toasts")
-        self._host, self._width, self._top = host, width_px, top_px
+        self._host = host
         self._shown: dict[str, Toast] = {}
         self._rows = column(theme.SPACE.s)
         self.setLayout(self._rows)
@@ -169,9 +171,9 @@ class Toasts(QWidget):
         self.setVisible(bool(self._shown))
         if not self._shown:
             return
-        width = min(self._width, self._host.width() - 2 * theme.SPACE.l)
+        width = min(_WIDTH_PX, self._host.width() - 2 * theme.SPACE.l)
         height = sum(toast.height_for(width) for toast in self._shown.values())
         height += theme.SPACE.s * (len(self._shown) - 1)
         left = (self._host.width() - width) // 2
-        self.setGeometry(left, self._top, width, height)
+        self.setGeometry(left, _TOP_PX, width, height)
         self.raise_()

@@ -110,7 +110,6 @@ class Chats:
         *,
         title: str = "",
         folder: str = "",
-        draft: str = "",
         settings: Json | None = None,
     ) -> Saving[Chat]:
         """Begin an empty chat."""
@@ -119,7 +118,6 @@ class Chats:
             id=chat_id,
             title=title,
             folder=folder,
-            draft=draft,
             settings=settings or {},
             created_at=seconds(at_us),
             updated_at=seconds(at_us),

@@ -29,9 +29,9 @@ class Copies:
         self._writer = writer
         self._ids = ids
 
-    def branch(self, message_id: int, title: str = "") -> Future[Chat]:
-        """A new chat with the conversation up to a message; an empty title takes the old one."""
-        return self._writer.submit(lambda at: self._branch(at, message_id, title))
+    def branch(self, message_id: int) -> Future[Chat]:
+        """A new chat with the conversation up to a message."""
+        return self._writer.submit(lambda at: self._branch(at, message_id))
 
     def add(
         self, chat: Chat, messages: Iterable[Message], documents: Iterable[ChatDocument]
@@ -42,16 +42,14 @@ class Copies:
         """
         return self._writer.submit(lambda at: self._add(at, chat, messages, documents))
 
-    def _branch(self, connection: sqlite3.Connection, message_id: int, title: str) -> Chat:
+    def _branch(self, connection: sqlite3.Connection, message_id: int) -> Chat:
         query = "SELECT chat_id FROM messages WHERE id = ?"
         row = connection.execute(query, (message_id,)).fetchone()
         chat = find_chat(connection, row[0]) if row else None
         if chat is None:
             raise LookupError(f"there is no message {message_id}")
         messages = read_branch(connection, chat.id, message_id)
-        branched = msgspec.structs.replace(
-            chat, title=title or chat.title, leaf_id=message_id, pinned=False, draft=""
-        )
+        branched = msgspec.structs.replace(chat, leaf_id=message_id, pinned=False, draft="")
         kept = {message.id for message in messages}
         sent = [one for one in documents_of_chat(connection, chat.id) if one.message_id in kept]
         return self._add(connection, branched, messages, sent, created_us=now_us())

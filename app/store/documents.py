@@ -70,7 +70,7 @@ def attach_document(
     document_id: str,
     mode: str,
     selection: str,
-    message_id: int | None,
+    message_id: int | None = None,
 ) -> None:
     """Put a document behind a chat's others; one that is there already stays in its place."""
     connection.execute(
@@ -198,11 +198,10 @@ class Documents:
         *,
         mode: str = "whole",
         selection: str = "",
-        message_id: int | None = None,
     ) -> Future[None]:
         """Give a stored document to a chat, or change how it is given."""
         return self._writer.submit(
-            lambda at: attach_document(at, chat_id, document_id, mode, selection, message_id)
+            lambda at: attach_document(at, chat_id, document_id, mode, selection)
         )
 
     def keep(self, chat_id: int, document_id: str, version: str) -> Future[None]:

@@ -29,9 +29,8 @@ class SectionWriter:
     outline.
     """
 
-    def __init__(self, draft: Draft, mark: str = "§") -> None:
+    def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._mark = mark
         self._blocks: list[str] = []
         self._size = 0
         self._heading = ""
@@ -82,7 +81,7 @@ class SectionWriter:
         self._draft.add_page(
             "\n\n".join(self._blocks),
             heading=self._heading,
-            mark=self._mark,
+            mark="§",
             images=self._images,
         )
         for title, level in self._titles:

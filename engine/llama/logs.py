@@ -16,6 +16,7 @@ from typing import NamedTuple
 _LETTERS = {1: "D", 2: "I", 3: "W", 4: "E"}
 _CONTINUES = 5
 _KEPT_LINES = 500
+_MOST_COMPLAINTS = 8
 _WITH_DEBUG = "LEADLINE_DEBUG_LOG"
 _LONGEST_LINE = 8192
 
@@ -67,13 +68,13 @@ class LogSink:
         self.flush()
         self._lines.clear()
 
-    def complaints(self, limit: int = 8) -> list[str]:
+    def complaints(self) -> list[str]:
         """The last errors and warnings since the mark, oldest first; errors alone if any."""
         self.flush()
         for levels in ("E", "W"):
             found = [line.text for line in self._lines if line.level in levels]
             if found:
-                return found[-limit:]
+                return found[-_MOST_COMPLAINTS:]
         return []
 
     def lines(self) -> list[LogLine]:

@@ -60,9 +60,9 @@ def _allowed_cores(logical: int, physical: int) -> int:
     return max(1, allowed * physical // logical) if allowed < logical else physical
 
 
-def _quota_cores(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+def _quota_cores() -> int | None:
     try:
-        quota, period = (root / "cpu.max").read_text().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return None if quota == "max" else round(int(quota) / int(period))
     except (OSError, ValueError):
         return None

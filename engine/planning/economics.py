@@ -78,21 +78,14 @@ def _curve(
     )
 
 
-def imagined_devices(count: int, total_bytes: int, name: str = "") -> tuple[DeviceFacts, ...]:
-    """What-if cards of one size, all of it free but what a desktop and a driver keep.
-
-    Args:
-        count: How many cards.
-        total_bytes: Memory of each.
-        name: How they are called; by default their size.
-    """
-    label = name or f"{total_bytes / _GIB:.0f} GB card"
+def imagined_devices(count: int, total_bytes: int) -> tuple[DeviceFacts, ...]:
+    """So many what-if cards of one size, all of it free but what a desktop and a driver keep."""
     kept_bytes = min(_GIB // 2, total_bytes // 20)
     return tuple(
         DeviceFacts(
             name=f"What-if {index + 1}",
             id=f"what-if-{index + 1}",
-            description=label,
+            description=f"{total_bytes / _GIB:.0f} GB card",
             backend="CUDA",
             free_bytes=total_bytes - kept_bytes,
             total_bytes=total_bytes,

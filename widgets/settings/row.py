@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from engine.settings import Cost, Form
 from engine.settings.options import shown
 from widgets import theme
-from widgets.parts import Dot, column, icon_button, label, restyle, row
+from widgets.parts import Dot, column, icon_button, label, row
 from widgets.settings.text_editors import editor_for
 
 if TYPE_CHECKING:
@@ -91,10 +91,9 @@ class SettingRow(QWidget):
         """Pass on what is known about the setting."""
         self.editor.set_hint(hint)
 
-    def set_problem(self, sentence: str, tone: str = "bad") -> None:
+    def set_problem(self, sentence: str) -> None:
         """Show a sentence under the row; empty takes it away."""
         self._problem.setText(sentence)
-        restyle(self._problem, "tone", tone)
         self._problem.setVisible(bool(sentence))
 
     def matches(self, words: list[str]) -> bool:

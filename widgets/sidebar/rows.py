@@ -112,9 +112,9 @@ def _paint_right(painter: QPainter, area: QRect, words: str, tone: str) -> int:
     return painter.fontMetrics().horizontalAdvance(words) + _GAP_PX if words else 0
 
 
-def _paint_text(painter: QPainter, area: QRect, text: str, tone: str = "text") -> None:
+def _paint_text(painter: QPainter, area: QRect, text: str) -> None:
     painter.setFont(theme.font("body"))
-    painter.setPen(theme.color(tone))
+    painter.setPen(theme.color("text"))
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
     painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
 

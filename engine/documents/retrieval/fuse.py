@@ -13,7 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DAMPING = 8
+_DAMPING = 8
 """How slowly a place in a ranking loses weight. The paper's 60 is for rankings of whole documents;
 here it lets chunks that both rankings find mediocre overtake what one of them puts first. Between 4
 and 8 the questions that were measured find most, those in the text's words and those in others.
@@ -28,12 +28,12 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
 
 
-def fuse(rankings: Sequence[Sequence[Hit]], damping: int = DAMPING) -> list[Hit]:
-    """One ranking in which a chunk scores the sum of 1 / (damping + rank) over `rankings`."""
+def fuse(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """One ranking in which a chunk scores the sum of 1 / (_DAMPING + rank) over `rankings`."""
     scores: dict[int, float] = {}
     for ranking in rankings:
         for hit in ranking:
-            scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + 1 / (damping + hit.rank)
+            scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + 1 / (_DAMPING + hit.rank)
     ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return [
         Hit(chunk_id=chunk_id, score=score, rank=rank)
