@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 
 from app.engine import pane_views
-from app.session import State
 from app.store.settings_file import Profile, model_key
 from engine.models.demo import demo_model_path
 from engine.settings import EngineSettings
@@ -71,7 +71,7 @@ class PaneController(QObject):
         pane.eject_requested.connect(engine.eject)
         pane.cancel_requested.connect(engine.cancel)
         pane.apply_requested.connect(self.apply)
-        pane.settings_edited.connect(self._on_edited)
+        pane.settings_edited.connect(self.edited)
         pane.generation_edited.connect(settings.set_generation)
         pane.device_switched.connect(self._on_device_switched)
         pane.device_order_changed.connect(self._on_device_order)
@@ -180,11 +180,9 @@ class PaneController(QObject):
         self._settings.set_engine(loaded.settings)
         self._settings.note_model(path)
         profile = Profile(engine=loaded.settings, generation=self._settings.generation)
-        try:
+        # A file that is gone while the model is in memory: there is nothing to remember.
+        with contextlib.suppress(OSError):
             self._settings.set_profile(model_key(path), profile)
-        except OSError:
-            # The file is gone while the model is in memory: there is nothing to remember.
-            return
         for notice in loaded.notices:
             self._notices.problem(notice)
 
@@ -199,9 +197,6 @@ class PaneController(QObject):
         self._window.set_model(card)
 
     # ---- edits
-
-    def _on_edited(self, settings: EngineSettings) -> None:
-        self.edited.emit(settings)
 
     def _on_device_switched(self, device_id: str, on: bool) -> None:
         edited = self._pane.edited()
@@ -267,11 +262,6 @@ class PaneController(QObject):
         path = self._pane.edited().model_path
         self._settings.delete_profile(_key(path), name)
         self._show_profiles(path)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a load is going on."""
-        return self._engine.session.state in (State.STARTING, State.LOADING)
 
 
 def _key(model_path: str) -> str:
