@@ -12,7 +12,6 @@ import msgspec
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from app.documents import view_words
-from engine.errors import UserError
 from widgets.dialogs.confirm import Confirm
 from widgets.library.viewdata import LibraryItemView
 
@@ -192,13 +191,8 @@ class LibraryController(QObject):
 
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text, and the list is read from the disk.
-            try:
-                self._store.documents.put(document).done.result()
-            except UserError as error:
-                problem = error.problem
-                self._hop.post(lambda: self._on_failed(path, problem))
-            else:
-                self._hop.post(lambda: self._on_read(path))
+            self._store.documents.put(document).done.result()
+            self._hop.post(lambda: self._on_read(path))
 
         reading.job = self._reader.start(
             path,

@@ -309,14 +309,9 @@ class Shelf(QObject):
 
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text.
-            try:
-                name = self._store.documents.put(document).value.name
-            except UserError as error:
-                problem = error.problem
-                self._hop.post(lambda: self._fail(chat_id, held, problem))
-            else:
-                named = msgspec.structs.replace(document, name=name)
-                self._hop.post(lambda: self._settle(chat_id, held, named))
+            name = self._store.documents.put(document).value.name
+            named = msgspec.structs.replace(document, name=name)
+            self._hop.post(lambda: self._settle(chat_id, held, named))
 
         held.job = self._reader.start(
             held.path,

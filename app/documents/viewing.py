@@ -12,7 +12,6 @@ from app.documents import view_words
 from app.documents.changes import FileState, check_file
 from app.documents.drawings import Drawings
 from app.documents.finding import MOST_MATCHES, Match, first_from, matches
-from engine.errors import UserError
 from widgets.documents.page_view import PageViewer
 from widgets.documents.viewdata import DocumentView, NoticeView, OutlineItemView, PageView
 
@@ -297,16 +296,11 @@ class DocumentViewing(QObject):
 
         def stored(read: Document) -> None:
             # On the job's thread: storing compresses the text.
-            try:
-                self._store.documents.put(read).done.result()
-                if document.name != Path(document.path).name:
-                    # The user's own name for it.
-                    self._store.documents.rename(read.id, document.name).result()
-            except UserError as error:
-                problem = error.problem
-                self._hop.post(lambda: self._on_not_read(document, problem))
-            else:
-                self._hop.post(lambda: self._on_read(document, read))
+            self._store.documents.put(read).done.result()
+            if document.name != Path(document.path).name:
+                # The user's own name for it.
+                self._store.documents.rename(read.id, document.name).result()
+            self._hop.post(lambda: self._on_read(document, read))
 
         self._reader.start(
             document.path,

@@ -183,8 +183,8 @@ class DocumentReader:
     ) -> ReadingJob:
         """Read a file in the background.
 
-        Exactly one of `on_done` and `on_failed` is called, once. All callbacks arrive on the
-        job's own thread and must not block.
+        One of `on_done` and `on_failed` is called, once; a `UserError` that `on_done` raises goes
+        to `on_failed`. All callbacks arrive on the job's own thread and must not block.
         """
         job = self._job(path, password)
         with self._lock:

@@ -202,3 +202,16 @@ def test_the_process_leaves_with_its_owner_in_mid_work(tmp_path: Path) -> None:
     gone, alive = psutil.wait_procs(children, timeout=3)
     assert len(gone) == 1
     assert alive == []
+
+
+def test_what_cannot_be_kept_has_failed(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Four fathoms.")
+    outcome, reader = Outcome(), DocumentReader()
+
+    def keep(_document: Document) -> None:
+        raise UserError("stores.disk_full", path="chats.db")
+
+    job = reader.start(path, on_done=keep, on_failed=outcome.on_failed)
+    assert job.wait(10)
+    assert [problem.code for problem in outcome.problems] == ["stores.disk_full"]
