@@ -7,6 +7,8 @@ corrects the next plan.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -133,11 +135,13 @@ class Corrections:
         self._write(msgspec.structs.replace(self._stored, cards=cards))
 
     def _write(self, stored: Stored) -> None:
+        """Keep it. Where the disk is full or read-only it serves this process alone."""
         self._stored = stored
-        partial = self._path.with_suffix(".part")
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(stored), indent=2))
-        partial.replace(self._path)
-        self._stamp = _stamp(self._path)
+        partial = self._path.with_suffix(f".{os.getpid()}.part")
+        with contextlib.suppress(OSError):
+            partial.write_bytes(msgspec.json.format(msgspec.json.encode(stored), indent=2))
+            partial.replace(self._path)
+            self._stamp = _stamp(self._path)
 
 
 def _key(card: str, build: str, *, tensor: bool) -> str:

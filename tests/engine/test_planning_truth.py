@@ -190,3 +190,12 @@ def test_another_process_takes_in_what_was_learned(tmp_path: Path) -> None:
     planner.refresh()
     assert planner.runtime_bytes("GPU-1", "build", "CUDA") == 600 * _MIB
     assert planner.read_bytes_per_s == 2 * _GIB
+
+
+def test_what_cannot_be_written_still_serves_this_process(tmp_path: Path) -> None:
+    # A disk that is full or read-only fails as a file in the place of the folder does.
+    (tmp_path / "home").touch()
+    corrections = Corrections(tmp_path / "home" / "corrections.json")
+    corrections.learn_speed(_GIB, 0.5)
+    corrections.refresh()
+    assert corrections.read_bytes_per_s == 2 * _GIB
