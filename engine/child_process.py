@@ -27,7 +27,7 @@ _END_S = 2.0
 _DYING_S = 0.5
 _LOG_S = 2.0
 _LOG_LINES = 60
-_LINE_BYTES = 4096
+_LINE_BYTES = 16 * 1024
 
 
 def environment() -> dict[str, str]:
