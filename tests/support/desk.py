@@ -112,7 +112,8 @@ class Desk:
         begun = time.perf_counter()
         while not holds():
             if time.perf_counter() - begun > timeout_s:
-                raise AssertionError(f"waited {timeout_s:g} s in vain: {what or holds}")
+                said = f"; said meanwhile: {self.notices}" if self.notices else ""
+                raise AssertionError(f"waited {timeout_s:g} s in vain: {what or holds}{said}")
             QTest.qWait(2)
         return time.perf_counter() - begun
 
