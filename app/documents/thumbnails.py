@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,10 @@ def _made(drawer: PageDrawer, info: DocumentInfo) -> QImage:
     image = image_of(drawing).scaledToWidth(
         _KEPT_WIDTH_PX, Qt.TransformationMode.SmoothTransformation
     )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    image.save(str(place))
+    # Where the disk is full or read-only it is drawn again next time.
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.save(str(place))
     return image
 
 
