@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from app.store.rows import Chat
+    from app.store.rows import Chat, ChatContents
     from engine.errors import Problem
 
 _log = logging.getLogger(__name__)
@@ -113,10 +113,7 @@ class ChatStore:
         Raises:
             LookupError: There is no such chat.
         """
-        contents = self.messages.contents(chat_id)
-        if contents is None:
-            raise LookupError(f"there is no chat {chat_id}")
-        return to_markdown(contents)
+        return to_markdown(self._contents(chat_id))
 
     def export_json(self, chat_id: int) -> bytes:
         """A chat with all versions as a JSON file.
@@ -124,10 +121,14 @@ class ChatStore:
         Raises:
             LookupError: There is no such chat.
         """
+        contents = self._contents(chat_id)
+        return to_json(contents.chat, self.messages.tree(chat_id), contents.documents)
+
+    def _contents(self, chat_id: int) -> ChatContents:
         contents = self.messages.contents(chat_id)
         if contents is None:
             raise LookupError(f"there is no chat {chat_id}")
-        return to_json(contents.chat, self.messages.tree(chat_id), contents.documents)
+        return contents
 
     def import_json(self, data: bytes) -> Future[Chat]:
         """Add a chat from a JSON file under new ids.
