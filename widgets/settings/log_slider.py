@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
 
 from widgets import theme
 from widgets.figures import whole
+from widgets.settings.knob_slider import KNOB_PX, TRACK_PX, KnobSlider
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent
+    from PySide6.QtGui import QKeyEvent, QPaintEvent
 
-_KNOB_PX: Final = 7
-_TRACK_PX: Final = 4
 _STOPS_PER_DOUBLING: Final = 4
 
 
-class LogSlider(QWidget):
+class LogSlider(KnobSlider):
     """Chooses a number of tokens on a logarithmic scale, in multiples of 256.
 
     Signals:
@@ -30,16 +28,11 @@ class LogSlider(QWidget):
     moved = Signal(int)
 
     def __init__(self, name: str, accessible: str) -> None:
-        super().__init__()
-        self.setObjectName(name)
+        super().__init__(name, Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(accessible)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._low, self._high, self._grain = 512, 131_072, 256
         self._value = 8192
         self._tick: int | None = None
-        self._held = False
 
     def set_range(self, low: int, high: int) -> None:
         """The ends of the track."""
@@ -70,22 +63,6 @@ class LogSlider(QWidget):
         """The least it can do with."""
         return QSize(48, 24)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold."""
-        if event.button() is Qt.MouseButton.LeftButton:
-            self._held = True
-            self._move_to(event.position().x())
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Follow the pointer."""
-        if self._held:
-            self._move_to(event.position().x())
-
-    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
-        """Let go."""
-        self._held = False
-        self.update()
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Work by keyboard."""
         key = event.key()
@@ -106,47 +83,35 @@ class LogSlider(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus."""
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Take the focus ring away."""
-        super().focusOutEvent(event)
-        self.update()
-
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it with the colours in force."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle, right = self.height() / 2, self.width() - _KNOB_PX
+        middle, right = self.height() / 2, self.width() - KNOB_PX
         knob = self._x(self._value)
         over = self._tick is not None and self._value > self._tick
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("free"))
-        top = middle - _TRACK_PX / 2
-        painter.drawRoundedRect(QRectF(_KNOB_PX, top, right - _KNOB_PX, _TRACK_PX), 2, 2)
+        top = middle - TRACK_PX / 2
+        painter.drawRoundedRect(QRectF(KNOB_PX, top, right - KNOB_PX, TRACK_PX), 2, 2)
         live = "bad" if over else "accent"
         if self.isEnabled():
             painter.setBrush(theme.color(live))
-            painter.drawRoundedRect(QRectF(_KNOB_PX, top, knob - _KNOB_PX, _TRACK_PX), 2, 2)
+            painter.drawRoundedRect(QRectF(KNOB_PX, top, knob - KNOB_PX, TRACK_PX), 2, 2)
         if self._tick is not None:
             painter.setBrush(theme.color("dim"))
             painter.drawRect(QRectF(self._x(self._tick) - 0.8, middle - 6, 1.6, 12))
         if self.isEnabled():
-            painter.setPen(QPen(theme.color("text" if self.hasFocus() else live), 2))
-            painter.setBrush(theme.color("card"))
-            painter.drawEllipse(QPointF(knob, middle), _KNOB_PX - 1, _KNOB_PX - 1)
+            self._draw_knob(painter, knob, theme.color("text" if self.hasFocus() else live))
 
     def _x(self, value: int) -> float:
         bounded = max(self._low, min(self._high, value))
         share = math.log2(bounded / self._low) / math.log2(self._high / self._low)
-        return _KNOB_PX + (self.width() - 2 * _KNOB_PX) * share
+        return KNOB_PX + (self.width() - 2 * KNOB_PX) * share
 
     def _move_to(self, x: float) -> None:
-        room = max(1, self.width() - 2 * _KNOB_PX)
-        share = max(0.0, min(1.0, (x - _KNOB_PX) / room))
+        room = max(1, self.width() - 2 * KNOB_PX)
+        share = max(0.0, min(1.0, (x - KNOB_PX) / room))
         self._choose(self._low * (self._high / self._low) ** share)
 
     def _choose(self, wanted: float) -> None:

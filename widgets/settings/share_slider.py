@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 from math import gcd
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
 
 from widgets import theme
+from widgets.settings.knob_slider import KNOB_PX, TRACK_PX, KnobSlider
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPaintEvent
-
-_KNOB_PX: Final = 7
-_TRACK_PX: Final = 4
+    from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
 
 def reduced(shares: tuple[int, ...]) -> tuple[int, ...]:
@@ -25,7 +22,7 @@ def reduced(shares: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(share // divisor for share in shares) if divisor else shares
 
 
-class ShareSlider(QWidget):
+class ShareSlider(KnobSlider):
     """Edits the shares of two or more devices as small whole numbers.
 
     The width is divided into `steps`; each border between devices is a handle. Left and right
@@ -38,16 +35,11 @@ class ShareSlider(QWidget):
     moved = Signal(tuple)
 
     def __init__(self, name: str) -> None:
-        super().__init__()
-        self.setObjectName(name)
+        super().__init__(name, Qt.CursorShape.SizeHorCursor)
         self.setAccessibleName(self.tr("Split between devices"))
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.SizeHorCursor)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._steps = 16
         self._borders = [8]
         self._handle = 0
-        self._held = False
 
     def set_shares(self, shares: tuple[int, ...], steps: int = 16) -> None:
         """Show a split without reporting it; ignored while a handle is held."""
@@ -76,25 +68,13 @@ class ShareSlider(QWidget):
         return QSize(56, 24)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold."""
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        x = event.position().x()
-        self._handle = min(
-            range(len(self._borders)), key=lambda at: abs(self._x(self._borders[at]) - x)
-        )
-        self._held = True
-        self._move_to(x)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Follow the pointer."""
-        if self._held:
-            self._move_to(event.position().x())
-
-    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
-        """Let go."""
-        self._held = False
-        self.update()
+        """Take hold of the nearest handle."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            x = event.position().x()
+            self._handle = min(
+                range(len(self._borders)), key=lambda at: abs(self._x(self._borders[at]) - x)
+            )
+        super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Work by keyboard."""
@@ -116,16 +96,6 @@ class ShareSlider(QWidget):
             return
         self.update()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        """Show the focus."""
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Take the focus ring away."""
-        super().focusOutEvent(event)
-        self.update()
-
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it with the colours in force."""
         painter = QPainter(self)
@@ -139,7 +109,7 @@ class ShareSlider(QWidget):
                 painter.setBrush(theme.color("free"))
             painter.drawRoundedRect(
                 QRectF(
-                    self._x(left), middle - _TRACK_PX / 2, self._x(right) - self._x(left), _TRACK_PX
+                    self._x(left), middle - TRACK_PX / 2, self._x(right) - self._x(left), TRACK_PX
                 ),
                 2,
                 2,
@@ -148,16 +118,15 @@ class ShareSlider(QWidget):
             return
         for at, border in enumerate(self._borders):
             chosen = self.hasFocus() and at == self._handle
-            painter.setPen(QPen(theme.color("text" if chosen else "accent"), 2))
-            painter.setBrush(theme.color("card"))
-            painter.drawEllipse(QPointF(self._x(border), middle), _KNOB_PX - 1, _KNOB_PX - 1)
+            ink = theme.color("text" if chosen else "accent")
+            self._draw_knob(painter, self._x(border), ink)
 
     def _x(self, step: int) -> float:
-        return _KNOB_PX + (self.width() - 2 * _KNOB_PX) * step / self._steps
+        return KNOB_PX + (self.width() - 2 * KNOB_PX) * step / self._steps
 
     def _move_to(self, x: float) -> None:
-        room = max(1, self.width() - 2 * _KNOB_PX)
-        self._place(round((x - _KNOB_PX) * self._steps / room))
+        room = max(1, self.width() - 2 * KNOB_PX)
+        self._place(round((x - KNOB_PX) * self._steps / room))
 
     def _place(self, step: int) -> None:
         edges = [0, *self._borders, self._steps]
