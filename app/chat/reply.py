@@ -94,11 +94,6 @@ class ActiveReply:
         self.saved = self._stream.finish(state, problem=problem)
         return msgspec.structs.replace(self.message(), state=state, problem=problem)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was written."""
-        return not self._text and not self._thinking
-
     def _end_thinking(self) -> None:
         if self._thinking_since is not None:
             self._thinking_s = (self._thinking_s or 0) + time.monotonic() - self._thinking_since

@@ -28,7 +28,6 @@ Signals (the view changes nothing by itself unless said so):
 Methods:
     set_messages(Sequence[MessageView]): Show another chat, from its end.
     append_message(MessageView), update_message(MessageView): update by id, keeps the place.
-    remove_message(str id)
     stream_delta(id, text, thinking=""): Append to a streaming message; shown at the next tick
         (about 30 a second, paused while hidden).
     set_progress(id, ProgressView | None): Reading or loading progress of a streaming message.

@@ -169,11 +169,6 @@ class ChatView(QWidget):
         """Replace a message by its id."""
         self.transcript.update_message(view)
 
-    def remove_message(self, id_: str) -> None:
-        """Take a message away."""
-        self.transcript.remove_message(id_)
-        self._show_cards()
-
     def stream_delta(self, id_: str, text: str, thinking: str = "") -> None:
         """Append to a streaming message; shown at the next tick."""
         self.transcript.stream_delta(id_, text, thinking)

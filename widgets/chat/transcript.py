@@ -75,18 +75,6 @@ class Transcript(MessageColumn):
             item.height = self._estimate(view)
         self.arrange()
 
-    def remove_message(self, id_: str) -> None:
-        """Take a message away."""
-        index = self._index.get(id_)
-        if index is None:
-            return
-        self._flush_all()
-        self._drop(self._items.pop(index))
-        self._index = {item.view.id: at for at, item in enumerate(self._items)}
-        self._measure_from(index)
-        self._mark_last()
-        self.arrange()
-
     @property
     def has_messages(self) -> bool:
         """Whether there is anything to read."""
