@@ -114,7 +114,8 @@ class TokenCounting(QObject):
             self._go_on()
 
         work = self._thread.submit(self._store.documents.get, document_id)
-        self._hop.when_done(work, opened)
+        # One that cannot be read must not keep the others waiting.
+        self._hop.when_done(work, opened, lambda _error: opened(None))
 
     def _ask(self, document: Document) -> None:
         texts: list[str] = []
