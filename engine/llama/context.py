@@ -41,6 +41,7 @@ class Context:
         n_ctx: Tokens it holds.
         n_batch: Most tokens of one `decode`.
         n_ubatch: Most tokens computed at once.
+        is_pipelined: Whether a decode returns while several devices still work on it in turn.
         abort: Interrupts a running `decode` on the CPU.
     """
 
@@ -61,7 +62,9 @@ class Context:
         self.handle = native.llama_init_from_model(model.handle, parameters.struct) or 0
         if not self.handle:
             raise context_failure(log_sink.complaints(), settings.n_ctx or model.n_ctx_train)
-        self.flash_attn = _flash_attention([line.text for line in log_sink.lines()])
+        lines = [line.text for line in log_sink.lines()]
+        self.flash_attn = _flash_attention(lines)
+        self.is_pipelined = _scheduler_copies(lines) > 1
         self.n_ctx = int(native.llama_n_ctx(self.handle))
         self.n_batch = int(native.llama_n_batch(self.handle))
         self.n_ubatch = int(native.llama_n_ubatch(self.handle))
@@ -229,6 +232,8 @@ class Batch:
 # "flash_attn = enabled" where it was decided before, else what a trial graph came to.
 _FLASH_ATTENTION = re.compile(r"(?:flash_attn\s*= |Flash Attention )(enabled|disabled)")
 _FLASH_ATTENTION_LACKING = re.compile(r"Flash Attention not supported")
+# How many micro-batches devices may work on at a time; the last word is what was really made.
+_SCHEDULER_COPIES = re.compile(r"sched copies = (\d+)")
 
 
 def _flash_attention(lines: Sequence[str]) -> bool | None:
@@ -240,3 +245,8 @@ def _flash_attention(lines: Sequence[str]) -> bool | None:
         if _FLASH_ATTENTION_LACKING.search(line):
             return False
     return None
+
+
+def _scheduler_copies(lines: Sequence[str]) -> int:
+    found = [int(copies) for line in lines for copies in _SCHEDULER_COPIES.findall(line)]
+    return found[-1] if found else 1

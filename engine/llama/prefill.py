@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.llama.vocabulary import Tokens
 
 _SLICE_S = 0.2
+# A GPU reads half a micro-batch in more than half the time. So a slice is a whole one at least,
+# unless that would make a cancel wait longer than this.
+_LONGEST_S = 1.0
 # On the CPU a decode can be stopped inside, so its slices need only be short enough for progress;
 # whole micro-batches read up to three times as fast there.
 _SLICE_CPU_S = 1.0
@@ -38,25 +41,30 @@ class SliceControl:
         self._batch = n_batch
         self._micro = n_ubatch
         self._smallest = min(n_ubatch, _SMALLEST_CPU if on_cpu else _SMALLEST_GPU)
-        self._slice_s = _SLICE_CPU_S if on_cpu else _SLICE_S
-        self._wanted = float(n_ubatch if on_cpu else _FIRST_GPU)
+        self._usual_s, self._longest_s = (_SLICE_CPU_S,) * 2 if on_cpu else (_SLICE_S, _LONGEST_S)
+        self._tokens_per_second = (n_ubatch if on_cpu else _FIRST_GPU) / self._usual_s
 
     @property
     def tokens(self) -> int:
         """Size of the next slice."""
-        wanted = int(self._wanted)
-        if wanted >= self._micro:
-            return min(self._batch, wanted // self._micro * self._micro)
-        return max(self._smallest, wanted // self._smallest * self._smallest)
+        whole = int(self._tokens_per_second * self._usual_s) // self._micro * self._micro
+        if whole:
+            return min(self._batch, whole)
+        longest = int(self._tokens_per_second * self._longest_s)
+        if longest >= self._micro:
+            return self._micro
+        return max(self._smallest, longest // self._smallest * self._smallest)
 
     def note(self, tokens: int, seconds: float) -> None:
         """A slice took so long."""
         if tokens * 2 < self._smallest:
             # Mostly overhead: says nothing about longer ones.
             return
-        within = tokens * self._slice_s / max(seconds, 1e-6)
-        self._wanted = min(max(within, self._wanted / _STEP), self._wanted * _STEP)
-        self._wanted = min(max(self._wanted, self._smallest), self._batch)
+        before, seen = self._tokens_per_second, tokens / max(seconds, 1e-6)
+        within = min(max(seen, before / _STEP), before * _STEP)
+        # What is beyond the largest slice, or below the smallest, would only be slow to forget.
+        least, most = self._smallest / self._longest_s, self._batch / self._usual_s
+        self._tokens_per_second = min(max(within, least), most)
 
 
 class Prefill:
@@ -85,6 +93,7 @@ class Prefill:
         self._emit = emit
         self._request_id = request_id
         self._told_at = 0.0
+        self._is_paced = False
         self.seconds = 0.0
 
     def read(self, tokens: Tokens, reuse: Reuse) -> None:
@@ -94,7 +103,8 @@ class Prefill:
             Cancelled: In between or within a slice; what was read stays known to the ledger.
             UserError: A decode failed.
         """
-        position, total = reuse.kept, len(tokens)
+        start = position = reuse.kept
+        total = len(tokens)
         began = time.perf_counter()
         self._tell(position, total, reuse)
         try:
@@ -102,26 +112,35 @@ class Prefill:
                 if self._cancelled():
                     raise Cancelled
                 count = self._ledger.slice_tokens(min(self._slices.tokens, total - position))
-                self._read_slice(tokens[position : position + count], position, total)
+                part = tokens[position : position + count]
+                is_first, is_last = position == start, position + count == total
+                self._read_slice(part, position, is_first=is_first, is_last=is_last)
                 position += count
                 self.seconds = time.perf_counter() - began
                 self._tell(position, total, reuse)
         finally:
             self.seconds = time.perf_counter() - began
+        if not self._is_paced:
+            self._pace.note(total - start, self.seconds, depth=start)
 
-    def _read_slice(self, tokens: Tokens, position: int, total: int) -> None:
+    def _read_slice(self, tokens: Tokens, position: int, *, is_first: bool, is_last: bool) -> None:
         began = time.perf_counter()
-        last = position + len(tokens) == total
+        # To wait for each slice would empty the pipeline: devices work on several in turn.
+        is_pipelined = self._context.is_pipelined
         try:
-            self._context.decode(tokens, position, outputs=int(last))
-            self._context.synchronize()
+            self._context.decode(tokens, position, outputs=int(is_last))
+            if is_last or not is_pipelined:
+                self._context.synchronize()
         except (Cancelled, UserError):
             self._ledger.note_failed()
             raise
         self._ledger.note_decoded(tokens)
-        seconds = time.perf_counter() - began
-        self._slices.note(len(tokens), seconds)
-        self._pace.note(len(tokens), seconds, depth=position)
+        # There the first one is handed over before it is read, and the last waits for others too.
+        if not is_pipelined or is_first == is_last:
+            seconds = time.perf_counter() - began
+            self._slices.note(len(tokens), seconds)
+            self._pace.note(len(tokens), seconds, depth=position)
+            self._is_paced = True
 
     def _tell(self, done: int, total: int, reuse: Reuse) -> None:
         now = time.perf_counter()
