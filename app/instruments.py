@@ -15,6 +15,7 @@ from widgets.engine_pane.viewdata import SpeedSample
 if TYPE_CHECKING:
     from app.engine.controller import EngineController
     from engine.telemetry.snapshot import Snapshot
+    from widgets.tick import RepaintTick
 
 _SPEED_INTERVAL_MS = 200
 _STOPPED_AFTER_S = 1.0
@@ -33,8 +34,21 @@ class Instruments(QObject):
     _came = Signal(object)
 
     def __init__(
-        self, engine: EngineController, *, hz: float = 4.0, parent: QObject | None = None
+        self,
+        engine: EngineController,
+        tick: RepaintTick,
+        *,
+        hz: float = 4.0,
+        parent: QObject | None = None,
     ) -> None:
+        """Read nothing yet.
+
+        Args:
+            engine: Whose speed is told, and whose memory is not another program's.
+            tick: Knows whether the window can be seen.
+            hz: Readings per second.
+            parent: Owner.
+        """
         super().__init__(parent)
         self._engine = engine
         self._rate: float | None = None
@@ -47,17 +61,12 @@ class Instruments(QObject):
         self._speed_timer.timeout.connect(self._on_speed_tick)
         engine.reply_event.connect(self._on_reply_event)
         engine.session_changed.connect(lambda _session: self._follow())
+        tick.visible_changed.connect(self._on_visible_changed)
+        self._on_visible_changed(tick.is_running)
 
     def start(self) -> None:
         """Begin to read."""
         self.sampler.start()
-
-    def set_visible(self, *, visible: bool) -> None:
-        """Read only while somebody can look."""
-        if visible:
-            self.sampler.resume()
-        else:
-            self.sampler.pause()
 
     def set_planner_pid(self, pid: int | None) -> None:
         """The planner's memory is this app's own, not another program's."""
@@ -68,6 +77,13 @@ class Instruments(QObject):
         """End the thread; for the end of the app."""
         self._speed_timer.stop()
         self.sampler.stop()
+
+    def _on_visible_changed(self, visible: bool) -> None:
+        """Read only while somebody can look."""
+        if visible:
+            self.sampler.resume()
+        else:
+            self.sampler.pause()
 
     def _pass_on(self, snapshot: Snapshot) -> None:
         # On the sampler's thread.

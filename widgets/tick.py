@@ -17,9 +17,14 @@ class RepaintTick(QObject):
 
     Instruments keep the newest data they were given and repaint in the slot they connect to
     `ticked`, so that no amount of telemetry makes more than ten repaints a second.
+
+    Signals:
+        ticked: Time to repaint.
+        visible_changed: Whether the window can be seen now; what only serves the eye rests else.
     """
 
     ticked = Signal()
+    visible_changed = Signal(bool)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -33,10 +38,13 @@ class RepaintTick(QObject):
 
     def set_visible(self, visible: bool) -> None:
         """Run while the window is on screen, pause when it is hidden or minimised."""
-        if visible and not self._timer.isActive():
+        if visible == self.is_running:
+            return
+        if visible:
             self._timer.start()
-        elif not visible:
+        else:
             self._timer.stop()
+        self.visible_changed.emit(visible)
 
     @property
     def is_running(self) -> bool:

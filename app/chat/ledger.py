@@ -73,6 +73,10 @@ class LedgerController(QObject):
         """Ask again if the request, or the composer's text, changed."""
         if self._engine.session.loaded is None or self._is_replying_here():
             return
+        if self._asked is not None and not self._is_dirty and not self._can_be_typed_into():
+            # Putting a long request together three times a second costs what a window at rest must
+            # not: nothing but the composer's text changes unsaid.
+            return
         asked = (self._chat.prompt(self._view.draft().strip()), counting(self._chat.generation()))
         if self._is_dirty or asked != self._asked:
             self._asked, self._is_dirty = asked, False
@@ -129,6 +133,9 @@ class LedgerController(QObject):
             self.latest, self._asked = None, None
             self._view.set_ledger(LedgerView())
         self._has_model = has_model
+
+    def _can_be_typed_into(self) -> bool:
+        return self._view.isVisible() and not self._view.window().isMinimized()
 
     def _is_replying_here(self) -> bool:
         replying_in = self._chat.replying_in

@@ -111,6 +111,7 @@ class Desktop(QObject):
         self._connect()
         self._closed = False
         self.window.set_app_settings(self.settings.app)
+        self.chat_view.set_long_paste(self.settings.app.long_paste_characters)
         # Once the window is put together, and before it measures anything.
         theme.apply(application, self.settings.app.theme)
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
@@ -243,7 +244,9 @@ class Desktop(QObject):
     def _compose_instruments(self) -> None:
         from app.instruments import Instruments
 
-        self.instruments = Instruments(self.engine, hz=self.settings.app.telemetry_hz, parent=self)
+        self.instruments = Instruments(
+            self.engine, self.window.tick, hz=self.settings.app.telemetry_hz, parent=self
+        )
         self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
         self.instruments.speed_read.connect(self.window.append_speed)
         self.instruments.start()
@@ -501,6 +504,7 @@ class Desktop(QObject):
             theme.apply(self._application, settings.theme)
         if settings.telemetry_hz != old.telemetry_hz:
             self.instruments.sampler.set_rate(settings.telemetry_hz)
+        self.chat_view.set_long_paste(settings.long_paste_characters)
         self.embedding.use_model(settings.embedding_model)
         if settings.model_folders != old.model_folders:
             self.models.scan()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
-from PySide6.QtCore import QEvent, QMetaMethod, Qt, Signal
+from PySide6.QtCore import QEvent, QMetaMethod, QMimeData, Qt, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 from PySide6.QtNetwork import QNetworkAccessManager
 from PySide6.QtTest import QTest
@@ -300,6 +301,33 @@ def test_the_theme_changes_and_is_remembered(qapp: QApplication) -> None:
         assert after != "light"
     with open_desk(qapp, command=faulty()) as desk:
         assert desk.desktop.settings.app.theme == after
+
+
+def test_preferences_take_effect_at_once(desk: Desk) -> None:
+    window, field = desk.desktop.window, desk.view.composer.input
+    settings = msgspec.structs.replace(desk.desktop.settings.app, long_paste_characters=500)
+    window.app_settings_edited.emit(settings)
+    data = QMimeData()
+    data.setText("x" * 501)
+    field.insertFromMimeData(data)
+    assert not desk.view.draft()
+    desk.until(desk.store.documents.all, "the paste as a document")
+
+
+def test_a_window_that_cannot_be_seen_reads_no_instruments(desk: Desk) -> None:
+    window, taken = desk.desktop.window, [0]
+    desk.desktop.instruments.snapshot_taken.connect(lambda _s: taken.append(1))
+    desk.until(lambda: sum(taken), "a reading")
+    for away, back in ((window.hide, window.show), (window.showMinimized, window.showNormal)):
+        away()
+        # One that was on its way may still arrive.
+        QTest.qWait(300)
+        before = sum(taken)
+        QTest.qWait(600)
+        assert sum(taken) == before
+        assert not window.tick.is_running
+        back()
+        desk.until(lambda before=before: sum(taken) > before, "readings again")  # type: ignore[misc]
 
 
 def test_the_layout_is_remembered(qapp: QApplication) -> None:

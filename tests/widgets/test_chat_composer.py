@@ -138,6 +138,11 @@ def test_a_long_paste_is_handed_on_and_a_short_one_inserted(view: ChatView, qtbo
     data.setText("y" * 2500)
     view.composer.input.insertFromMimeData(data)
     assert view.draft() == "y" * 2500
+    view.set_long_paste(500)
+    data.setText("z" * 501)
+    with qtbot.waitSignal(view.long_paste):
+        view.composer.input.insertFromMimeData(data)
+    assert view.draft() == "y" * 2500
 
 
 def test_pasted_and_dropped_files_are_reported(view: ChatView, qtbot: QtBot) -> None:

@@ -19,7 +19,7 @@ Signals (the view changes nothing by itself unless said so):
     record_edited(str record_id, str text): The text of a record, e.g. a summary.
     card_action_requested(str card_kind, str action_id)
     files_dropped(list[str] paths): Dropped anywhere on the view, or pasted.
-    long_paste(str text): More than 2,500 characters pasted; nothing is inserted.
+    long_paste(str text): A long text was pasted, see `set_long_paste`; nothing is inserted.
     attach_requested(), chip_remove_requested(str id), chip_action_requested(str id, str action)
     title_edited(str), export_requested(str format): ``"markdown"`` or ``"json"``.
     menu_requested(QPoint global): The header's ⋯ button.
@@ -35,6 +35,7 @@ Methods:
     set_ledger(LedgerView), set_chips(Sequence[ChipView]), set_state(ComposerState)
     show_cards(Sequence[CardView]): Replaces the cards shown.
     set_find_visible(bool), open_find(), focus_composer(), restore_draft(str), draft() -> str
+    set_long_paste(int): A paste of more characters is reported instead of inserted.
     set_last_prompt(str): What Up recalls in an empty input; set by sending too.
     message_markdown(id) -> str, last_reply_text() -> str
 """

@@ -259,6 +259,10 @@ class ChatView(QWidget):
         """The text being typed."""
         return self.composer.draft()
 
+    def set_long_paste(self, characters: int) -> None:
+        """From how many characters on a paste becomes a document."""
+        self.composer.input.long_paste_characters = characters
+
     def set_last_prompt(self, text: str) -> None:
         """What Up recalls in an empty input."""
         self.composer.set_last_prompt(text)

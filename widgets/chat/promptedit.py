@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
+from engine.settings import AppSettings
 from widgets import parts, theme
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
     from PySide6.QtWidgets import QWidget
 
-LONG_PASTE_CHARS: Final = 2_500
 _MAX_LINES: Final = 10
 
 
 class PromptEdit(QPlainTextEdit):
     """Owned by the composer.
+
+    Attributes:
+        long_paste_characters: A longer paste is handed on.
 
     Signals:
         submitted: Enter.
@@ -36,6 +39,7 @@ class PromptEdit(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.long_paste_characters = AppSettings().long_paste_characters
         self.setProperty("bare", "true")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFont(theme.font("body"))
@@ -94,7 +98,7 @@ class PromptEdit(QPlainTextEdit):
             self.files_pasted.emit(paths)
         elif source.hasText():
             text = source.text()
-            if len(text) > LONG_PASTE_CHARS:
+            if len(text) > self.long_paste_characters:
                 self.long_paste.emit(text)
             else:
                 self.textCursor().insertText(text)
