@@ -6,14 +6,14 @@ from reply to reply as well, and only the rest is read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from engine.errors import UserError
 from engine.llama.context import Context
 from engine.llama.draft_settings import draft_settings
-from engine.llama.guess_costs import Costs
+from engine.llama.guess_costs import Chance, Costs
 from engine.llama.model import Model
 from engine.llama.outcome import Cancelled
 from engine.llama.reuse_memory import memory_class
@@ -32,8 +32,15 @@ if TYPE_CHECKING:
 TAKES_BACK = ("attention", "swa")
 """Kinds of memory from which a wrong guess can be taken."""
 
-# Guessing ends where the draft itself is less sure than this.
+# Less likely than this, by its own account, a draft is not sure of a token.
 _SURE = 0.4
+
+
+class Guess(NamedTuple):
+    """A token that may come next, and whether the draft is sure of it."""
+
+    token: int
+    is_sure: bool
 
 
 class DraftModel:
@@ -41,6 +48,9 @@ class DraftModel:
 
     Attributes:
         costs: What steps with its guesses take, kept from reply to reply.
+        chance: How likely a token is guessed and right, the same.
+        doubtful: How likely one is right that it is not sure of, also where that was not guessed.
+        lost_s: Seconds lost by asking it where that did not pay, less what was made up for.
     """
 
     def __init__(
@@ -75,7 +85,7 @@ class DraftModel:
         self._n_vocab = vocabulary.n_vocab
         self._held: list[int] = []
         self._agreed = 0
-        self.costs = Costs()
+        self._forget_what_it_brings()
 
     def close(self) -> None:
         """Free context and weights."""
@@ -90,16 +100,22 @@ class DraftModel:
         """
         self._context.close()
         self._held.clear()
-        self._agreed, self.costs = 0, Costs()
+        self._agreed = 0
+        self._forget_what_it_brings()
         try:
             self._context = Context(self._model, settings)
         except BaseException:
             self._model.close()
             raise
 
+    def _forget_what_it_brings(self) -> None:
+        self.costs, self.lost_s = Costs(forgets=False), 0.0
+        self.chance, self.doubtful = Chance(3.6, 4), Chance(2, 4)
+
     def set_threads(self, settings: EngineSettings) -> None:
-        """Take over the thread counts."""
+        """Take over the thread counts, with which everything takes another time."""
         self._context.set_threads(settings)
+        self._forget_what_it_brings()
 
     def memory(self) -> tuple[DeviceMemory, ...]:
         """What it holds, a row per device."""
@@ -126,20 +142,25 @@ class DraftModel:
                     raise Cancelled
                 self._decode(rest[start : start + self._context.n_batch], outputs=0)
 
-    def guess(self, text: Sequence[int], most: int) -> list[int]:
-        """How the text goes on: at most so many tokens, fewer where the draft is not sure.
+    def guess(self, text: Sequence[int], most: int, *, boldly: bool = False) -> list[Guess]:
+        """How the text goes on: at most so many tokens.
+
+        Args:
+            text: What is written so far.
+            most: How many.
+            boldly: Go on behind a token that the draft is not sure of; else that one is the last.
 
         Raises:
             UserError: A decode failed; the next guess starts anew.
         """
-        pending, found = self._rest(text), list[int]()
-        while len(found) < most:
+        pending, found = self._rest(text), list[Guess]()
+        while len(found) < most and (boldly or not found or found[-1].is_sure):
             for start in range(0, len(pending), self._context.n_batch):
                 self._decode(pending[start : start + self._context.n_batch], outputs=1)
             token, chance = self._likeliest()
-            if chance < _SURE or token >= self._n_vocab:
+            if token >= self._n_vocab:
                 break
-            found.append(token)
+            found.append(Guess(token, chance >= _SURE))
             pending = [token]
         self._agreed = len(text)
         return found

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What a size not tried lately is taken to cost, against the next smaller one.
-_OPTIMISM = 1.3
+# What sizes not tried lately are taken to cost, as shares of a plain step: the first guess, and
+# each further one. Little, so that each is tried once where it would pay at that.
+_FIRST_GUESS = 0.3
+_FURTHER_GUESS = 0.25
 _FORGOTTEN_STEPS = 128
-_MEMORY = 0.7
+# Something else on the machine can hold up a single step: the middle one of the latest counts.
+_LATEST = 5
 # How much faster than plain decoding a guess has to promise to be.
 _WORTH = 1.05
 
@@ -34,28 +39,60 @@ class Chance:
 
 
 class Costs:
-    """Seconds that a step with so many tokens takes; what was not seen lately is forgotten."""
+    """Seconds that a step with so many tokens takes.
 
-    def __init__(self) -> None:
-        self._seconds: dict[int, float] = {}
+    Args:
+        forgets: What was not seen lately, so that it is tried anew.
+    """
+
+    def __init__(self, *, forgets: bool = True) -> None:
+        self._forgets = forgets
+        self._latest: dict[int, deque[float]] = {}
         self._seen: dict[int, int] = {}
         self._step = 0
 
     def note(self, tokens: int, seconds: float) -> None:
         """A step decoded so many tokens and took so long."""
-        old = self._seconds.get(tokens)
-        # Something else on the machine can hold up a single step.
-        new = seconds if old is None else min(seconds, 2 * old)
-        self._seconds[tokens] = new if old is None else _MEMORY * old + (1 - _MEMORY) * new
+        self._latest.setdefault(tokens, deque(maxlen=_LATEST)).append(seconds)
         self._step += 1
         self._seen[tokens] = self._step
         for size, seen in list(self._seen.items()):
-            if self._step - seen > _FORGOTTEN_STEPS:
-                del self._seen[size], self._seconds[size]
+            if self._forgets and self._step - seen > _FORGOTTEN_STEPS:
+                del self._seen[size], self._latest[size]
+
+    def forget_guesses(self) -> None:
+        """Keep what a plain step takes alone."""
+        for size in [size for size in self._latest if size != 1]:
+            del self._seen[size], self._latest[size]
+
+    def times(self, tokens: int) -> int:
+        """How many of the latest such steps are known."""
+        return len(self._latest.get(tokens, ()))
 
     def of(self, tokens: int) -> float | None:
         """Seconds, or None where it is not known."""
-        return self._seconds.get(tokens)
+        latest = self._latest.get(tokens)
+        return statistics.median_low(latest) if latest else None
+
+    def about(self, tokens: int) -> float | None:
+        """Seconds, measured or by the nearest sizes that were; None before a plain step was timed.
+
+        Between two sizes they rise evenly: a second token can cost more than six further ones, as
+        other kernels take over. Beyond the largest they are taken to rise little.
+        """
+        known, alone = self.of(tokens), self.of(1)
+        if known is not None or alone is None:
+            return known
+        below = max(size for size in self._latest if size < tokens)
+        lower = self.of(below) or alone
+        above = min((size for size in self._latest if size > tokens), default=None)
+        if above is not None:
+            rise = ((self.of(above) or lower) - lower) / (above - below)
+            return lower + rise * (tokens - below)
+        if below == 1:
+            return alone * (1 + _FIRST_GUESS + _FURTHER_GUESS * (tokens - 2))
+        rise = min(_FURTHER_GUESS * alone, (lower - alone) / (below - 1))
+        return lower + max(0.0, rise) * (tokens - below)
 
 
 def best_size(sizes: Sequence[int], most: int, chance: float, costs: Costs) -> int:
@@ -67,15 +104,15 @@ def best_size(sizes: Sequence[int], most: int, chance: float, costs: Costs) -> i
         chance: That one token is right, where those before it are.
         costs: Of steps with one token more than are guessed.
     """
-    alone = cost = costs.of(1)
-    if alone is None or cost is None:
+    alone = costs.about(1)
+    if alone is None:
         return 0
     best, best_rate = 0, _WORTH / alone
     for size in sizes:
         if size > most:
             break
-        cost = costs.of(size + 1) or cost * _OPTIMISM
+        cost = costs.about(size + 1)
         expected = sum(chance**right for right in range(size + 1))
-        if expected / cost > best_rate:
+        if cost and expected / cost > best_rate:
             best, best_rate = size, expected / cost
     return best

@@ -17,7 +17,7 @@ from engine.llama.parameters import OUTPUTS_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.llama.draft_model import DraftModel
+    from engine.llama.draft_model import DraftModel, Guess
     from engine.llama.loaded import Loaded
     from engine.settings import GenerationSettings
 
@@ -25,6 +25,20 @@ _SIZES = (1, 2, 3, 4, 6, 8, 11, 15)
 # Where guessing did not pay it is tried again after so many tokens, then after twice as many: the
 # text may have changed, or something else on the machine was in the way.
 _PAUSE_TOKENS = (8, 128)
+# What was lost by that is made up for first, at this share of the time: reading what was written in
+# a pause can take the draft half as long as the model took to write it.
+_SHARE_LOST = 0.03
+# So much it reads again where guessing is tried anew.
+_NEAR_TOKENS = 256
+# Steps without a guess: at first, and later after so many with one.
+_PLAIN_FIRST = 3
+_STEPS_BETWEEN_PLAIN = 64
+# How likely a guess is right, before there were any.
+_HOPE = 0.9
+# Tokens that the draft is not sure of are guessed where they are right more often.
+_WORTH_A_DOUBT = 0.6
+# As many plain steps may be lost before that, from what was gained earlier.
+_CREDIT_STEPS = 8
 
 
 class DraftGuesser:
@@ -40,13 +54,19 @@ class DraftGuesser:
         self._draft = draft
         self._text = text
         self._sizes = [size for size in _SIZES if size <= most]
-        self._chance = Chance(3, 4)
-        self._awaited: list[int] = []
+        # What the next tokens are held against, and which of them were guessed.
+        self._awaited: list[Guess] = []
+        self._guessed = 0
         self._pause = 0
         self._next_pause = _PAUSE_TOKENS[0]
+        self._since_plain = 0
         self._catching_up = False
+        # Seconds in which the draft was asked and was not sure of anything.
+        self._vain_s = 0.0
+        self.asked = False
         self.drafted = 0
         self.accepted = 0
+        self._hope()
         draft.begin(text)
 
     def read(self, cancelled: Callable[[], bool]) -> None:
@@ -55,58 +75,106 @@ class DraftGuesser:
         Raises:
             Cancelled: It was asked for.
         """
-        costs = self._draft.costs
-        if costs.of(1) is None or best_size(self._sizes, 16, self._chance.value, costs):
-            self._draft.read(self._text, cancelled)
-        else:
+        draft = self._draft
+        if draft.lost_s > 0:
             self._rest()
+            return
+        if not self._promises() and draft.missing(self._text) <= _NEAR_TOKENS:
+            # What was measured may be of a busy machine, and to try again costs little here.
+            draft.costs.forget_guesses()
+        if self._promises():
+            draft.read(self._text, cancelled)
+        else:
+            self._sizes = []
+
+    def _promises(self) -> bool:
+        """Whether guessing may pay, as far as is known."""
+        costs = self._draft.costs
+        chance = self._draft.chance.value
+        return costs.of(1) is None or best_size(self._sizes, OUTPUTS_MAX, chance, costs) > 0
 
     def note(self, token: int) -> None:
         """A token was written."""
         self._text.append(token)
         if self._awaited:
-            right = self._awaited.pop(0) == token
-            self._chance.note(right=right)
+            awaited = self._awaited.pop(0)
+            right = awaited.token == token
+            self._draft.chance.note(right=right and self._guessed > 0)
+            self._guessed -= 1
+            if not awaited.is_sure:
+                self._draft.doubtful.note(right=right)
             if not right:
                 self._awaited.clear()
 
     def propose(self, room: int) -> list[int]:
         """Tokens to check with the next decode, at most `room`; none when they would not pay."""
+        self.asked = False
         if not self._sizes:
             return []
         if self._pause:
             self._pause -= 1
+            if not self._pause and self._draft.missing(self._text) > _NEAR_TOKENS:
+                # Reading all of it would take what guessing the rest of the reply could bring.
+                self._sizes = []
             return []
-        size = best_size(self._sizes, room, self._chance.value, self._draft.costs)
+        self._since_plain += 1
+        if self._draft.costs.times(1) < _PLAIN_FIRST or self._since_plain > _STEPS_BETWEEN_PLAIN:
+            # What guessing is held against has to be timed, too.
+            self._since_plain = 0
+            return []
+        size = best_size(self._sizes, room, self._draft.chance.value, self._draft.costs)
         if not size:
-            # Without the cost of a plain step there is nothing to compare with: one is due.
-            if self._draft.costs.of(1) is not None:
-                self._rest()
+            self._rest()
             return []
         self._catching_up = self._draft.missing(self._text) > size + 2
+        self.asked = True
         try:
-            self._awaited = self._draft.guess(self._text, size)
+            boldly = self._draft.doubtful.value > _WORTH_A_DOUBT
+            self._awaited = self._draft.guess(self._text, size, boldly=boldly)
         except UserError:
             # The reply does not need the draft.
             self._sizes = []
             return []
-        return list(self._awaited)
+        guess = [one.token for one in self._awaited if boldly or one.is_sure]
+        self._guessed = len(guess)
+        return guess
 
     def note_step(self, drafted: int, accepted: int, seconds: float) -> None:
         """A step with so many guesses gave so many right ones, plus the token after them."""
         self.drafted += drafted
         self.accepted += accepted
+        draft = self._draft
         if 2 * accepted > drafted:
             self._next_pause = _PAUSE_TOKENS[0]
-        if not self._catching_up:
-            self._draft.costs.note(drafted + 1, seconds)
+        alone = draft.costs.of(1)
+        if not self.asked:
+            draft.costs.note(1, seconds)
+            draft.lost_s = max(min(0.0, draft.lost_s), draft.lost_s - _SHARE_LOST * seconds)
+        elif alone is not None:
+            if seconds < alone:
+                # So long a plain step cannot have taken, but for something else on the machine.
+                draft.costs.note(1, seconds)
+            over_s = seconds - (accepted + 1) * alone
+            draft.lost_s = max(-_CREDIT_STEPS * alone, draft.lost_s + over_s)
+            if not drafted:
+                self._vain_s += max(0.0, over_s)
+            elif not self._catching_up:
+                draft.costs.note(drafted + 1, seconds + self._vain_s)
+                self._vain_s = 0.0
         self._catching_up = False
 
     def _rest(self) -> None:
         """Guess nothing for a while, then try anew."""
-        self._pause = self._next_pause
+        alone = self._draft.costs.of(1) or 0.0
+        lost = self._draft.lost_s / (_SHARE_LOST * alone) if alone else 0.0
+        self._pause = max(self._next_pause, round(lost))
         self._next_pause = min(2 * self._next_pause, _PAUSE_TOKENS[1])
-        self._chance = Chance(3, 4)
+        self._hope()
+
+    def _hope(self) -> None:
+        """What comes next may be easier to guess than what went before."""
+        if self._draft.chance.value < _HOPE:
+            self._draft.chance = Chance(_HOPE * 4, 4)
 
     def restart(self, text: list[int]) -> None:
         """The reply goes on behind another text."""
@@ -159,7 +227,11 @@ class Guesses:
 
     def note_step(self, drafted: int, accepted: int, seconds: float) -> None:
         """A step with so many guesses gave so many right ones, plus the token after them."""
-        for one in self._all if self._latest is None else [self._latest]:
+        latest = self._latest
+        if latest is None and self._draft is not None and self._draft.asked:
+            # The step holds the time in which it found nothing to be sure of.
+            latest = self._draft
+        for one in self._all if latest is None else [latest]:
             one.note_step(drafted, accepted, seconds)
 
     def restart(self, text: Sequence[int]) -> None:

@@ -80,7 +80,7 @@ def test_the_reply_is_the_same_and_nearly_every_guess_comes_true(engine: Engine)
     assert guessed == plain
     assert done.context_used == plainly_done.context_used
     usage = done.usage
-    assert usage.drafted_tokens > 10
+    assert usage.drafted_tokens > 8
     assert usage.accepted_tokens >= 0.9 * usage.drafted_tokens
 
 
@@ -125,7 +125,7 @@ def test_another_context_and_other_threads_keep_the_draft(engine: Engine) -> Non
     assert [notice.code for notice in outcome.notices] == ["engine.kv_dropped"]
     pay(engine)
     _, done = ask(engine, CALM, QUESTION)
-    assert done.usage.accepted_tokens > 10
+    assert done.usage.accepted_tokens > 8
     engine.load(ITSELF, progress=lambda *_: True)
 
 
