@@ -10,20 +10,20 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from engine.settings import AppSettings
 from widgets.actions import SPECS, make_actions, page_specs
-from widgets.dialogs.log_view import LogView
-from widgets.engine_pane.pane import EnginePane
 from widgets.engine_strip import EngineStrip
 from widgets.panes import Panes
+from widgets.parts import column, frame
 from widgets.sidebar.sidebar import Sidebar
 from widgets.tick import RepaintTick
-from widgets.toasts import Toasts
 from widgets.window_layout import WindowLayout, decoded, encoded
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
 
+    from widgets.dialogs.log_view import LogView
     from widgets.economics.page import EconomicsPage
     from widgets.economics.viewdata import EconomicsView
+    from widgets.engine_pane.pane import EnginePane
     from widgets.engine_pane.viewdata import (
         DeviceLiveView,
         DevicePlanView,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from widgets.library.page import LibraryPage
     from widgets.models.page import ModelsPage
+    from widgets.toasts import Toasts
 
 ECONOMICS: Final = "economics"
 _THEMES: Final = ("system", "light", "dark")
@@ -43,7 +44,7 @@ class MainWindow(QMainWindow):
 
     Owns the repaint tick, the panes, the message bar and the dialogs; they are its attributes,
     and so are `actions_by_name`. What concerns the application goes out through their signals.
-    Pages and dialogs beside the chat are made when they are first asked for.
+    What stands beside the chat and the list of chats is made when it is first asked for.
 
     Signals:
         painted: It was seen for the first time.
@@ -75,23 +76,23 @@ class MainWindow(QMainWindow):
         }
         self._page_keys = list(titles)
         self.sidebar = Sidebar(tuple(titles.items()))
-        self.engine = EnginePane(self.tick)
+        self._engine_side = frame("panel")
+        self._engine_side.setLayout(column())
+        self._engine_pane: EnginePane | None = None
         self.strip = EngineStrip(self.tick)
         self.pages = QStackedWidget()
         self.pages.addWidget(chat_view)
-        self.log = LogView(self)
         self.specs = (*SPECS, *page_specs(tuple(titles.values())))
         self.actions_by_name = make_actions(self, self.specs)
         self._app_settings = AppSettings()
         self._layout = WindowLayout()
         self._was_shown = self._was_painted = False
-        self.panes = Panes(self.sidebar, self.pages, self.engine, self.strip)
+        self.panes = Panes(self.sidebar, self.pages, self._engine_side, self.strip)
         self.setCentralWidget(self.panes)
-        self.toasts = Toasts(self.pages)
         self._connect()
         self.show_page("chat")
         self.set_busy(False)
-        self.set_unmeasurable(self.tr("Choose a model first."))
+        self.actions_by_name["measure"].setEnabled(False)
         self.resize(1440, 900)
         self.panes.apply(self._layout, self.width())
 
@@ -176,18 +177,18 @@ class MainWindow(QMainWindow):
 
     def toggle_engine(self) -> None:
         """Fold the engine pane into the strip, or bring it back."""
-        self.panes.toggle(self.engine)
+        self.panes.toggle(self._engine_side)
 
     def open_picker(self) -> None:
         """Drop the list of models down, from the card or from the strip."""
-        if self.engine.isHidden():
+        if self._engine_side.isHidden():
             self.engine.picker.open_below(self.strip)
         else:
             self.engine.open_picker()
 
     def show_reply_setting(self, title: str) -> None:
         """Show one setting of the reply in the engine pane."""
-        if self.engine.isHidden():
+        if self._engine_side.isHidden():
             self.toggle_engine()
         self.engine.show_reply_setting(title)
 
@@ -214,7 +215,52 @@ class MainWindow(QMainWindow):
         self.log.raise_()
         self.log.activateWindow()
 
-    # ---- pages that are made later ------------------------------------------------------------
+    # ---- what is made when it is first asked for, and imported only then ----------------------
+
+    def make_engine(self) -> EnginePane:
+        """Make the parts of the engine's pane.
+
+        This, `arrange_engine` and `engine` are what `engine` does alone, in three steps: all at
+        once would be longer than somebody who types should wait.
+        """
+        from widgets.engine_pane.pane import EnginePane
+
+        self._engine_pane = self._engine_pane or EnginePane(self.tick, arranged=False)
+        return self._engine_pane
+
+    def arrange_engine(self) -> EnginePane:
+        """Put the parts of the engine's pane together, out of sight."""
+        pane = self.make_engine()
+        if pane.layout() is None:
+            pane.arrange()
+        return pane
+
+    @cached_property
+    def engine(self) -> EnginePane:
+        """The engine's pane. Its side of the window keeps its place without it."""
+        pane = self.arrange_engine()
+        pane.set_unmeasurable(self.tr("Choose a model first."))
+        pane.models_page_requested.connect(lambda: self.show_page("models"))
+        self.actions_by_name["measure"].triggered.connect(pane.measure_requested)
+        self.actions_by_name["eject"].triggered.connect(pane.eject_requested)
+        inside = self._engine_side.layout()
+        if inside is not None:
+            inside.addWidget(pane)
+        return pane
+
+    @cached_property
+    def log(self) -> LogView:
+        """The engine's log."""
+        from widgets.dialogs.log_view import LogView
+
+        return LogView(self)
+
+    @cached_property
+    def toasts(self) -> Toasts:
+        """The message bar."""
+        from widgets.toasts import Toasts
+
+        return Toasts(self.pages)
 
     @cached_property
     def library(self) -> LibraryPage:
@@ -267,15 +313,12 @@ class MainWindow(QMainWindow):
         act["quit"].triggered.connect(self.close)
         act["new_chat"].triggered.connect(self.sidebar.new_chat_requested)
         act["add_document"].triggered.connect(self.sidebar.document_add_requested)
-        act["measure"].triggered.connect(self.engine.measure_requested)
-        act["eject"].triggered.connect(self.engine.eject_requested)
         for at, key in enumerate(self._page_keys, start=1):
             act[f"page_{at}"].triggered.connect(lambda _checked=False, to=key: self.show_page(to))
         self.sidebar.page_requested.connect(self.show_page)
         self.sidebar.chat_selected.connect(lambda _id: self.show_page("chat"))
         self.sidebar.hit_selected.connect(lambda _chat, _message: self.show_page("chat"))
         self.sidebar.new_chat_requested.connect(lambda: self.show_page("chat"))
-        self.engine.models_page_requested.connect(lambda: self.show_page("models"))
         self.strip.open_requested.connect(self.toggle_engine)
         self.strip.picker_requested.connect(self.open_picker)
         self.panes.settled.connect(self._on_settled)
@@ -289,7 +332,7 @@ class MainWindow(QMainWindow):
         self.sidebar.focus_search()
 
     def _on_engine_settings(self) -> None:
-        self.panes.show_pane(self.engine)
+        self.panes.show_pane(self._engine_side)
         self.engine.show_all_settings()
 
     def _on_next_theme(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
+from functools import partial
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from app.documents.passages_presenter import PassagesPresenter
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
 from app.engine.controller import EngineController
-from app.engine.pane_controller import PaneController
 from app.hop import MainThread
 from app.notices import Notices
 from app.reading.controller import PartsController
@@ -40,7 +40,7 @@ from engine.documents.reader import DocumentReader
 from engine.errors import UserError
 from engine.models.demo import resolve_model
 from engine.paths import data_dir
-from widgets import theme
+from widgets import icons, theme
 from widgets.beside import Beside
 from widgets.chat.chat_view import ChatView
 from widgets.documents.passages_panel import PassagesPanel
@@ -102,12 +102,11 @@ class Desktop(QObject):
         self.passages = PassagesPanel()
         self.beside = Beside(self.chat_view, self.passages, "chat_and_passages")
         self.window = MainWindow(self.beside)
-        self.toasting = Toasting(self.notices, self.window.toasts, self)
+        self.toasting = Toasting(self.notices, self.window, self)
         self.dialogs = Dialogs(self.window, self.notices, self)
         self.later = Later(self._later_steps(), self)
         self._compose_chat()
         self._compose_beside_chat()
-        self._compose_engine()
         self._connect()
         self._closed = False
         self.window.set_app_settings(self.settings.app)
@@ -208,23 +207,18 @@ class Desktop(QObject):
             parent=self,
         )
 
-    def _compose_engine(self) -> None:
-        pane = self.window.engine
-        for wish in (pane.model_chosen, pane.load_requested, pane.settings_edited):
-            # Before the controller hears of it: the plan wants to hear of it as well.
-            wish.connect(self.later.finish)
-        self.pane = PaneController(
-            engine=self.engine,
-            window=self.window,
-            settings=self.settings,
-            notices=self.notices,
-            parent=self,
-        )
-
     # ---- what comes after the first paint; every import here would make that later
 
     def _later_steps(self) -> tuple[Step, ...]:
         return (
+            # First what can be seen: its side of the window stands empty until then.
+            # Loaded on this thread: PySide makes its classes as they are imported, and a window
+            # that is painted for the first time meanwhile may end the process.
+            Step(partial(import_module, "widgets.engine_pane.pane")),
+            Step(self._make_engine_pane),
+            Step(self._arrange_engine_pane),
+            Step(self._compose_pane),
+            Step(self._show_icon),
             Step(self._compose_instruments, ("app.instruments",)),
             Step(self._compose_planning, ("app.engine.plan_controller",)),
             Step(self._compose_models, ("app.models", "widgets.models.page")),
@@ -240,6 +234,30 @@ class Desktop(QObject):
                 ("widgets.chat.message", "widgets.chat.markdown"),
             ),
         )
+
+    def _make_engine_pane(self) -> None:
+        self.window.make_engine()
+
+    def _arrange_engine_pane(self) -> None:
+        self.window.arrange_engine()
+
+    def _compose_pane(self) -> None:
+        from app.engine.pane_controller import PaneController
+
+        pane = self.window.engine
+        for wish in (pane.model_chosen, pane.load_requested, pane.settings_edited):
+            # Before the controller hears of it: the plan wants to hear of it as well.
+            wish.connect(self.later.finish)
+        self.pane = PaneController(
+            engine=self.engine,
+            window=self.window,
+            settings=self.settings,
+            notices=self.notices,
+            parent=self,
+        )
+
+    def _show_icon(self) -> None:
+        self._application.setWindowIcon(icons.application_icon())
 
     def _compose_instruments(self) -> None:
         from app.instruments import Instruments

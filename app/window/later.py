@@ -23,7 +23,7 @@ class Step(NamedTuple):
         modules: What that imports; loaded before, on a thread.
     """
 
-    compose: Callable[[], None]
+    compose: Callable[[], object]
     modules: tuple[str, ...] = ()
 
 
@@ -52,8 +52,7 @@ class Later(QObject):
         if self._has_begun:
             return
         self._has_begun = True
-        for step in self._steps:
-            self._load(step)
+        self._load_next()
 
     def add(self, compose: Callable[[], None]) -> None:
         """Do something after the steps there are: at once when all were taken."""
@@ -61,8 +60,6 @@ class Later(QObject):
             compose()
             return
         self._steps.append(Step(compose))
-        if self._has_begun:
-            self._load(self._steps[-1])
 
     def finish(self) -> None:
         """Take all steps that are left now: something was asked for that needs them."""
@@ -70,10 +67,12 @@ class Later(QObject):
             self._steps.popleft().compose()
         self._worker.close()
 
-    def _load(self, step: Step) -> None:
-        for name in step.modules:
-            self._worker.submit(partial(import_module, name))
-        self._worker.submit(self._say_loaded)
+    def _load_next(self) -> None:
+        # Not while a step is composed: the two would take turns, and typing wait for both.
+        if self._steps:
+            for name in self._steps[0].modules:
+                self._worker.submit(partial(import_module, name))
+            self._worker.submit(self._say_loaded)
 
     def _say_loaded(self) -> None:
         try:
@@ -85,3 +84,4 @@ class Later(QObject):
     def _on_loaded(self) -> None:
         if self._steps:
             self._steps.popleft().compose()
+            self._load_next()

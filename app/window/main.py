@@ -85,8 +85,6 @@ def _application() -> QApplication:
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
 
-    from widgets.icons import application_icon
-
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(
         Qt.HighDpiScaleFactorRoundingPolicy.PassThrough
     )
@@ -94,7 +92,6 @@ def _application() -> QApplication:
     application.setApplicationName("leadline")
     application.setApplicationDisplayName("Leadline")
     application.setDesktopFileName("leadline")
-    application.setWindowIcon(application_icon())
     return application
 
 

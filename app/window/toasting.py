@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
-
-from widgets.toasts import ToastView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.notices import Notices
+    from widgets.main_window import MainWindow
     from widgets.toasts import Toasts, Tone
 
 _BAD_STAYS_S = 20.0
@@ -21,26 +21,48 @@ _BAD_STAYS_S = 20.0
 class Toasting(QObject):
     """Main thread."""
 
-    def __init__(self, notices: Notices, toasts: Toasts, parent: QObject | None = None) -> None:
+    def __init__(self, notices: Notices, window: MainWindow, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._toasts = toasts
+        self._window = window
         self._undos: dict[str, Callable[[], None]] = {}
         self._numbers = itertools.count(1)
         notices.said.connect(self._on_said)
         notices.undo_offered.connect(self._on_undo_offered)
+
+    @cached_property
+    def _toasts(self) -> Toasts:
+        toasts = self._window.toasts
         toasts.action_requested.connect(self._on_action)
         toasts.expired.connect(lambda ident: self._undos.pop(ident, None))
+        return toasts
 
     def _on_said(self, text: str, fix: str, tone: Tone) -> None:
         # The same words again replace the toast that says them.
         ident = f"said_{hash((text, fix)) & 0xFFFFFF:x}"
         stay_s = _BAD_STAYS_S if tone == "bad" else 8.0
-        self._toasts.show_toast(ToastView(id=ident, text=text, fix=fix, tone=tone, stay_s=stay_s))
+        self._show(ident, text, fix=fix, tone=tone, stay_s=stay_s)
 
     def _on_undo_offered(self, text: str, undo: Callable[[], None]) -> None:
         ident = f"undo_{next(self._numbers)}"
         self._undos[ident] = undo
-        self._toasts.show_toast(ToastView(id=ident, text=text, action=self.tr("Undo"), stay_s=12.0))
+        self._show(ident, text, action=self.tr("Undo"), stay_s=12.0)
+
+    def _show(
+        self,
+        ident: str,
+        text: str,
+        *,
+        stay_s: float,
+        fix: str = "",
+        tone: Tone = "plain",
+        action: str = "",
+    ) -> None:
+        # Nothing is said in most starts.
+        from widgets.toasts import ToastView
+
+        self._toasts.show_toast(
+            ToastView(id=ident, text=text, fix=fix, tone=tone, action=action, stay_s=stay_s)
+        )
 
     def _on_action(self, ident: str) -> None:
         undo = self._undos.pop(ident, None)

@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.child_process import ChildProcess
 from engine.documents.limits import Limits
 from engine.documents.messages import (
     ENCODER,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
+    from engine.child_process import ChildProcess
     from engine.documents.model import Document
 
 _AT_ONCE = 2
@@ -80,6 +80,9 @@ class ReadingJob:
         self._finished.set()
 
     def _spawn(self) -> ChildProcess:
+        # With the first document: it brings all that processes need.
+        from engine.child_process import ChildProcess
+
         # -P: a module lying in the current folder must not be imported in place of a library.
         command = [sys.executable, "-P", "-X", "utf8", "-m", "engine.documents"]
         with self._lock:

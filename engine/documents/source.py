@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import os
 import stat
@@ -72,6 +71,9 @@ class Source:
 
     def content_hash(self) -> str:
         """SHA-256 of the bytes, in hex."""
+        # OpenSSL: with the first file, not with the start of the window.
+        import hashlib
+
         digest = hashlib.sha256()
         with self.open() as stream:
             while chunk := stream.read(_CHUNK_BYTES):

@@ -167,6 +167,7 @@ def test_the_layout_is_remembered_to_the_pixel(
     assert saved.args is not None
     again = MainWindow(QPlainTextEdit())
     qtbot.addWidget(again)
+    pane = again.engine
     again.restore_layout(saved.args[0])
     again.show()
     # Qt keeps a restored window inside the screen, and the offscreen one is small.
@@ -176,7 +177,7 @@ def test_the_layout_is_remembered_to_the_pixel(
     again.toggle_sidebar()
     QApplication.processEvents()
     layout = decoded(saved.args[0])
-    assert abs(again.engine.width() - layout.engine_px) <= 2
+    assert abs(pane.width() - layout.engine_px) <= 2
     assert abs(layout.engine_px - 380) <= 2
     again.close()
 

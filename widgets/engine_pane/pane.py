@@ -83,7 +83,7 @@ class EnginePane(QFrame):
     models_page_requested = Signal()
     measure_requested = Signal()
 
-    def __init__(self, tick: RepaintTick) -> None:
+    def __init__(self, tick: RepaintTick, *, arranged: bool = True) -> None:
         super().__init__()
         self.setObjectName("engine_pane")
         self.setAccessibleName(self.tr("Engine"))
@@ -106,9 +106,14 @@ class EnginePane(QFrame):
         self.apply_bar = ApplyBar()
         self._fits = FitLinks()
         self._stack = QStackedWidget()
-        self.setLayout(self._arranged())
         self._connect()
         self._show_edited()
+        if arranged:
+            self.arrange()
+
+    def arrange(self) -> None:
+        """Put the parts in place; a step of its own where somebody types meanwhile."""
+        self.setLayout(self._arranged())
 
     # ---- what it is given ---------------------------------------------------------------------
 

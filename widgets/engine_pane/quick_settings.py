@@ -27,6 +27,8 @@ ROWS: Final[tuple[tuple[str, ...], ...]] = (
     ("flash_attn",),
     ("n_gpu_layers",),
 )
+# Read with this module: a thread does that while the window is painted.
+_INFOS: Final = {name: info_for(EngineSettings, name) for names in ROWS for name in names}
 _TITLE_WIDTH_PX: Final = 110
 
 
@@ -79,7 +81,7 @@ class QuickSettings(QWidget):
         return self._editors[name]
 
     def _line(self, names: tuple[str, ...]) -> QWidget:
-        infos = [info_for(EngineSettings, name) for name in names]
+        infos = [_INFOS[name] for name in names]
         pair = len(infos) > 1 and infos[0].choices == infos[1].choices
         title = label(str(infos[0].group) if pair else infos[0].title)
         title.setToolTip(tip_for(infos[0]))

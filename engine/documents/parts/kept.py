@@ -7,7 +7,6 @@ when the question is asked again. One small file per part, named by all that dec
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -48,6 +47,9 @@ class KeptNotes:
     def key(model_id: str, system_prompt: str, prompt: Prompt, note_tokens: int) -> str:
         """Names the notes of a request: equal arguments would give notes as good."""
         decided = (model_id, system_prompt, prompt, note_tokens)
+        # OpenSSL: with the first reading, not with the start of the window.
+        import hashlib
+
         return hashlib.sha256(msgspec.msgpack.encode(decided)).hexdigest()
 
     def get(self, key: str) -> Written | None:
