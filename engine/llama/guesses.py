@@ -45,6 +45,7 @@ class DraftGuesser:
     """Decides when the draft model guesses and how much. Owned by one reply.
 
     Attributes:
+        asked: Whether the draft was asked for the step that is going on.
         drafted: Tokens guessed.
         accepted: Those that were right.
     """
