@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from engine.documents.drawing.drawer import PageDrawer
     from engine.documents.model import Page
 
-_WIDTH_PX = 1400
-
 
 class Drawn(NamedTuple):
     """A drawing that came.
@@ -52,12 +50,14 @@ class Drawings(QObject):
         self._wanted: DrawRequest | None = None
         self._is_drawing = False
 
-    def want(self, path: str, page: Page, spans: tuple[tuple[int, int], ...]) -> None:
-        """Draw a page, with the places of passages of its text."""
+    def want(
+        self, path: str, page: Page, spans: tuple[tuple[int, int], ...], width_px: int
+    ) -> None:
+        """Draw a page, this wide, with the places of passages of its text."""
         self._wanted = DrawRequest(
             path=path,
             index=page.number - 1,
-            width_px=_WIDTH_PX,
+            width_px=width_px,
             password=self.passwords.get(path),
             text=page.text if spans else "",
             spans=spans,
@@ -96,7 +96,7 @@ class Drawings(QObject):
             tuple(QRectF(box.left, box.top, box.width, box.height) for box in lines)
             for lines in reply.boxes
         )
-        return Drawn(request.path, PictureView(number, image_of(reply), boxes))
+        return Drawn(request.path, PictureView(number, image_of(reply), boxes, reply.width_pt))
 
 
 def image_of(drawing: Drawing) -> QImage:

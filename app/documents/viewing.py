@@ -142,6 +142,7 @@ class DocumentViewing(QObject):
         viewer.search_changed.connect(self._on_search)
         viewer.match_requested.connect(self._on_step)
         viewer.action_requested.connect(self._on_action)
+        viewer.resolution_wanted.connect(self._on_resolution)
         viewer.finished.connect(self._on_closed)
         return viewer
 
@@ -179,7 +180,15 @@ class DocumentViewing(QObject):
             )
         )
         if has_picture:
-            self._drawings.want(document.path, page, spans)
+            self._drawings.want(document.path, page, spans, viewer.picture.wanted_px())
+
+    def _on_resolution(self, width_px: int) -> None:
+        """The page shown is larger or smaller now: what was drawn for another size is not sharp."""
+        opened = self._opened
+        if opened is not None and self._has_picture(opened):
+            page = opened.document.pages[self._number - 1]
+            spans, _current = self._spans_on(self._number)
+            self._drawings.want(opened.document.path, page, spans, width_px)
 
     def _spans_on(self, number: int) -> tuple[tuple[tuple[int, int], ...], int]:
         """What is highlighted on a page: the search's matches, else the cited passage."""

@@ -78,12 +78,14 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True, tag="drawing"):
         stride: Bytes of a row.
         pixels: Rows of pixels from the top, each four bytes: red, green, blue, unused.
         boxes: Where each of the passages stands, line by line; empty for one that was not found.
+        width_pt: How wide the page is by itself, in points of 1/72 inch.
     """
 
     width_px: int
     height_px: int
     stride: int
     pixels: bytes
+    width_pt: float
     boxes: tuple[tuple[Box, ...], ...] = ()
 
 

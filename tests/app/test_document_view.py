@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QWidget
 
 from tests.engine.document_files import write_pdf
 from tests.support.desk import Desk, faulty, open_desk
@@ -16,8 +17,6 @@ from tests.support.desk import Desk, faulty, open_desk
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from PySide6.QtWidgets import QApplication
 
     from widgets.documents.page_view import PageViewer
 
@@ -69,6 +68,97 @@ def viewer(desk: Desk, tmp_path: Path) -> PageViewer:
     return opened(desk, added(desk, path))
 
 
+def wheel(viewer: PageViewer, at: QPoint, notches: int) -> None:
+    """Turn the wheel over the page with Ctrl held."""
+    room = viewer.picture.viewport()
+    event = QWheelEvent(
+        QPointF(at),
+        QPointF(room.mapToGlobal(at)),
+        QPoint(),
+        QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.ControlModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(room, event)
+
+
+def is_sharp(viewer: PageViewer) -> bool:
+    """Whether the page was drawn for the size it is shown at."""
+    sheet = viewer.picture.sheet
+    return sheet.image().width() == round(sheet.width() * sheet.devicePixelRatioF())
+
+
+def test_the_page_is_zoomed_and_drawn_anew(desk: Desk, viewer: PageViewer) -> None:
+    picture = viewer.picture
+    desk.until(lambda: is_sharp(viewer), "a page drawn for the room there is")
+    shown = desk.find(QLabel, "zoomPercent", viewer)
+    fitting = shown.text()
+    assert picture.fills_width
+    assert picture.horizontalScrollBar().maximum() == 0
+
+    QTest.keyClick(viewer, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert shown.text() == "100 %"
+    assert picture.sheet.width() == 816, "612 points are 816 pixels"
+    QTest.keyClick(viewer, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
+    assert shown.text() == "110 %"
+    QTest.keyClick(viewer, Qt.Key.Key_Minus, Qt.KeyboardModifier.ControlModifier)
+    desk.press("zoomIn", viewer)
+    desk.press("zoomIn", viewer)
+    assert shown.text() == "125 %"
+    desk.until(lambda: is_sharp(viewer), "a page drawn for 125 %")
+    QTest.keyClick(viewer, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    assert shown.text() == fitting
+    for _ in range(40):
+        picture.step(1)
+    assert shown.text() == "400 %"
+    desk.until(lambda: is_sharp(viewer), "a page drawn for 400 %")
+
+
+def test_what_is_under_the_pointer_stays_there(desk: Desk, viewer: PageViewer) -> None:
+    picture = viewer.picture
+    desk.until(lambda: is_sharp(viewer), "the page")
+    at = QPoint(picture.viewport().width() // 3, picture.viewport().height() // 2)
+
+    def under() -> tuple[float, float]:
+        spot = picture.sheet.mapFrom(picture.viewport(), at)
+        return spot.x() / picture.sheet.width(), spot.y() / picture.sheet.height()
+
+    before = under()
+    for notches in (3, 4, -2):
+        wheel(viewer, at, notches)
+        assert under() == pytest.approx(before, abs=0.003)
+    desk.until(lambda: is_sharp(viewer), "the page drawn anew")
+    assert under() == pytest.approx(before, abs=0.003), "it moved when the sharp page came"
+    assert not picture.fills_width
+
+
+def test_a_match_is_marked_at_its_place_at_every_size(desk: Desk, viewer: PageViewer) -> None:
+    picture = viewer.picture
+    desk.until(lambda: is_sharp(viewer), "the page")
+    picture.zoom_to(400)
+    viewer.matches.search_for("fifty")
+    desk.until(lambda: viewer._page.number == 4, "the match's page")
+    desk.until(lambda: picture.sheet.boxes() and is_sharp(viewer), "the mark")
+    mark = picture.sheet.placed(picture.sheet.boxes()[0][0]).toRect()
+    seen = picture.viewport().rect()
+    assert seen.contains(picture.sheet.mapTo(picture.viewport(), mark.center())), "out of sight"
+    ink = picture.sheet.image()
+    inside = ink.copy(mark)
+    dark = [
+        (x, y)
+        for x in range(0, inside.width(), 2)
+        for y in range(0, inside.height(), 2)
+        if inside.pixelColor(x, y).lightness() < 100
+    ]
+    assert dark, "there are no letters under the mark"
+    picture.verticalScrollBar().setValue(0)
+    viewer.resolution_wanted.emit(900)
+    desk.until(lambda: picture.sheet.image().width() == 900, "the page drawn anew")
+    assert picture.verticalScrollBar().value() == 0, "drawing anew scrolled"
+
+
 def test_pages_are_turned_by_keyboard_number_label_and_contents(
     desk: Desk, viewer: PageViewer
 ) -> None:
@@ -89,7 +179,7 @@ def test_pages_are_turned_by_keyboard_number_label_and_contents(
         assert viewer._page.number == page, typed
     viewer.outline.opened.emit("1")
     assert viewer._page.number == 3
-    desk.until(lambda: not viewer.picture.sheet.pixmap().isNull(), "the picture")
+    desk.until(lambda: not viewer.picture.sheet.image().isNull(), "the picture")
 
 
 def test_search_counts_steps_and_marks_the_page_itself(desk: Desk, viewer: PageViewer) -> None:
@@ -150,7 +240,7 @@ def test_an_encrypted_file_shows_its_text_and_asks_for_the_password(
     desk.press("pageNoticeAct", viewer)
     QTest.keyClicks(desk.find(QLineEdit, "name_line", viewer), "tide")
     desk.press("name_accept", viewer)
-    desk.until(lambda: not viewer.picture.sheet.pixmap().isNull(), "the picture")
+    desk.until(lambda: not viewer.picture.sheet.image().isNull(), "the picture")
     assert notice(desk, viewer) == ""
 
 

@@ -233,7 +233,7 @@ def test_a_chip_opens_its_page(citing_desk: Desk) -> None:
     assert viewer._page.text[start:end] == "a spare key in the cellar"
     (mark,) = desk.find(QPlainTextEdit, "pageText", viewer).extraSelections()
     assert mark.cursor.selectedText() == "a spare key in the cellar"
-    desk.until(lambda: not viewer.picture.sheet.pixmap().isNull(), "a picture")
+    desk.until(lambda: not viewer.picture.sheet.image().isNull(), "a picture")
     ((line,),) = viewer.picture.sheet.boxes()
     # The second line of the page, which begins 60 points from the left of 612.
     assert 0.1 < line.left() < line.right() < 0.9

@@ -21,6 +21,7 @@ from widgets.documents.match_bar import MatchBar
 from widgets.documents.outline import OutlineList
 from widgets.documents.page_picture import PagePicture
 from widgets.documents.viewdata import PageView
+from widgets.documents.zoom_bar import ZoomBar
 from widgets.figures import whole
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class PageViewer(QDialog):
         search_changed: Words to look for in the document; empty ends the search.
         match_requested: 1 for the next match, -1 for the one before.
         action_requested: The choice of the notice.
+        resolution_wanted: The page should be drawn anew, this many pixels wide.
     """
 
     page_requested = Signal(int)
@@ -50,6 +52,7 @@ class PageViewer(QDialog):
     search_changed = Signal(str)
     match_requested = Signal(int)
     action_requested = Signal(str)
+    resolution_wanted = Signal(int)
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -59,6 +62,8 @@ class PageViewer(QDialog):
         self.matches = MatchBar()
         self.outline = OutlineList()
         self.picture = PagePicture()
+        self.zoom = ZoomBar(self.picture)
+        self._reveals = False
         self._action = ""
         self._make_place()
         whole_view = parts.column(0)
@@ -85,8 +90,8 @@ class PageViewer(QDialog):
 
     def set_page(self, page: PageView) -> None:
         """Show a page; its picture comes with `set_picture`."""
-        is_same = (page.number, page.text) == (self._page.number, self._page.text)
-        self._page = page
+        before, self._page = self._page, page
+        is_same = (page.number, page.text) == (before.number, before.text)
         self._number.setText(str(page.number))
         self._place.setText(self._place_words(page))
         self._cited.setText(f"{'●' if page.is_found else '○'} {page.cited}" if page.cited else "")
@@ -102,12 +107,15 @@ class PageViewer(QDialog):
         self._highlight()
         self._show_notice(page.notice)
         self._picture_pane.setVisible(page.has_picture)
-        self.picture.set_waiting()
+        if not is_same or (page.spans, page.current) != (before.spans, before.current):
+            self._reveals = True
+            self.picture.set_waiting()
 
     def set_picture(self, picture: PictureView) -> None:
         """The page as it looks; one that comes too late is not shown."""
         if picture.number == self._page.number and not picture.image.isNull():
-            self.picture.set_picture(picture.image, picture.boxes, self._page.current)
+            self.picture.set_picture(picture, self._page.current, reveals=self._reveals)
+            self._reveals = False
 
     def _place_words(self, page: PageView) -> str:
         words = [self.tr("of {count:,}").format(count=page.count)]
@@ -188,8 +196,11 @@ class PageViewer(QDialog):
         self._outline_pane.setMinimumWidth(_OUTLINE_PX[0])
         self._outline_pane.setMaximumWidth(_OUTLINE_PX[1])
         self._picture_pane = QWidget()
-        page = parts.row(0, (theme.SPACE.l, theme.SPACE.l, theme.SPACE.s, theme.SPACE.l))
-        page.addWidget(self.picture)
+        page = parts.column(
+            theme.SPACE.s, (theme.SPACE.l, theme.SPACE.s, theme.SPACE.s, theme.SPACE.l)
+        )
+        page.addWidget(self.zoom)
+        page.addWidget(self.picture, 1)
         self._picture_pane.setLayout(page)
         body = QSplitter(Qt.Orientation.Horizontal)
         body.setObjectName("pagePanes")
@@ -237,6 +248,7 @@ class PageViewer(QDialog):
         )
         self.matches.search_changed.connect(self.search_changed)
         self.matches.step_requested.connect(self.match_requested)
+        self.picture.resolution_wanted.connect(self.resolution_wanted)
         self._notice_act.clicked.connect(lambda: self.action_requested.emit(self._action))
         theme.signals().changed.connect(self._highlight)
 
@@ -253,6 +265,7 @@ class PageViewer(QDialog):
             (QKeySequence("Shift+F3"), lambda: self.match_requested.emit(-1)),
         ):
             QShortcut(keys, self).activated.connect(act)
+        self.zoom.add_keys(self, self.picture)
 
     # ---- what happens
 

@@ -83,8 +83,10 @@ class PictureView(msgspec.Struct, frozen=True):
         number: Which page.
         image: The picture; a null one when there is none.
         boxes: For each of the page's spans its lines, in shares of width and height.
+        width_pt: How wide the page is by itself, in points.
     """
 
     number: int
     image: QImage
     boxes: tuple[tuple[QRectF, ...], ...] = ()
+    width_pt: float = 0.0

@@ -61,7 +61,10 @@ class PageArtist:
 
 def _drawn(page: pypdfium2.PdfPage, request: DrawRequest) -> Drawing:
     width, height = page.get_size()
-    scale = min(request.width_px / max(1.0, width), _LONGEST_SIDE_PX / max(1.0, width, height))
+    # The renderer rounds up: without the hair, rounding errors make it a pixel wider than asked.
+    scale = min(
+        (request.width_px - 0.01) / max(1.0, width), _LONGEST_SIDE_PX / max(1.0, width, height)
+    )
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=True)
     boxes: tuple[tuple[Box, ...], ...] = ()
     if request.spans:
@@ -81,6 +84,7 @@ def _drawn(page: pypdfium2.PdfPage, request: DrawRequest) -> Drawing:
         height_px=bitmap.height,
         stride=bitmap.stride,
         pixels=bytes(bitmap.buffer),
+        width_pt=width,
         boxes=boxes,
     )
 
