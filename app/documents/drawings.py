@@ -33,7 +33,7 @@ class Drawings(QObject):
     """Main thread.
 
     Attributes:
-        passwords: By path, for as long as the app runs.
+        passwords: By path, for as long as the app runs; shared with who reads the files.
 
     Signals:
         drawn(Drawn): The page that was wanted last.
@@ -41,9 +41,15 @@ class Drawings(QObject):
 
     drawn = Signal(object)
 
-    def __init__(self, drawer: PageDrawer, hop: MainThread, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        drawer: PageDrawer,
+        passwords: dict[str, str],
+        hop: MainThread,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.passwords: dict[str, str] = {}
+        self.passwords = passwords
         self._drawer = drawer
         self._hop = hop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pages")

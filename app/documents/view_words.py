@@ -107,7 +107,7 @@ def notice(document: Document, file: FileState, refusal: str) -> NoticeView | No
         text = only_text + words.format(path=document.path)
         return NoticeView(text, "look_again", _tr("Look again"))
     if refusal == "encrypted":
-        words = _tr("the file is encrypted, and passwords are not kept.")
+        words = _tr("the file is encrypted, and passwords are forgotten when the program ends.")
         return NoticeView(only_text + words, "password", _tr("Enter password"))
     if refusal == "wrong_password":
         words = _tr("this password does not open the file.")

@@ -58,7 +58,7 @@ class DocumentViewing(QObject):
         self._notices = notices
         self._hop = hop
         self._dialogs = dialogs
-        self._drawings = Drawings(drawer, hop, self)
+        self._drawings = Drawings(drawer, reader.passwords, hop, self)
         self._drawings.drawn.connect(self._on_drawn)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="viewing")
         self._viewer: PageViewer | None = None

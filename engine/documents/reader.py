@@ -152,9 +152,15 @@ class ReadingJob:
 
 
 class DocumentReader:
-    """Reads files, a few at a time, each in its own process. Thread-safe; close when done."""
+    """Reads files, a few at a time, each in its own process. Thread-safe; close when done.
+
+    Attributes:
+        passwords: What opened encrypted files in the background, by path, so that nobody is asked
+            twice. In memory alone, and gone with the program.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
+        self.passwords: dict[str, str] = {}
         self._limits = limits or Limits()
         self._slots = threading.Semaphore(_AT_ONCE)
         self._jobs: set[ReadingJob] = set()
@@ -199,6 +205,8 @@ class DocumentReader:
             try:
                 with self._slots:
                     document = job.run(on_progress)
+                if password is not None:
+                    self.passwords[document.path] = password
                 on_done(document)
             except UserError as error:
                 on_failed(error.problem)

@@ -230,6 +230,8 @@ def test_an_encrypted_file_shows_its_text_and_asks_for_the_password(
         desk.press("name_accept")
         desk.until(lambda: not desk.find_all(QLineEdit, "name_line"), "the dialog to close")
     desk.until(lambda: desk.store.documents.all(), "the document")
+    # As after the program was started again.
+    desk.desktop.reader.passwords.clear()
     viewer = opened(desk, desk.store.documents.all()[0].id)
     desk.until(lambda: "encrypted" in notice(desk, viewer), "the notice")
     assert "treasure" in desk.find(QPlainTextEdit, "pageText", viewer).toPlainText()
@@ -242,6 +244,24 @@ def test_an_encrypted_file_shows_its_text_and_asks_for_the_password(
     desk.press("name_accept", viewer)
     desk.until(lambda: not viewer.picture.sheet.image().isNull(), "the picture")
     assert notice(desk, viewer) == ""
+
+
+def test_a_password_typed_for_a_chat_opens_the_view_and_is_not_on_the_disk(
+    desk: Desk, tmp_path: Path, leadline_home: Path
+) -> None:
+    desk.drop(write_pdf(tmp_path / "secret.pdf", ["The treasure is buried."], password="ebb-tide"))
+    chat_id = desk.chat.chat_id
+    assert chat_id is not None
+    desk.until(lambda: any(one.state == "failed" for one in desk.desktop.shelf.held(chat_id)))
+    desk.desktop.shelf.retry(chat_id, desk.desktop.shelf.held(chat_id)[0].key, "ebb-tide")
+    desk.until(lambda: desk.store.documents.all(), "the document")
+    viewer = opened(desk, desk.store.documents.all()[0].id)
+    desk.until(lambda: not viewer.picture.sheet.image().isNull(), "the picture, unasked")
+    assert notice(desk, viewer) == ""
+    desk.settle()
+    files = [path for path in leadline_home.rglob("*") if path.is_file()]
+    assert files
+    assert not any(b"ebb-tide" in path.read_bytes() for path in files)
 
 
 def test_a_changed_file_is_read_again_when_asked(desk: Desk, tmp_path: Path) -> None:
