@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.session import Session
     from app.store.settings_file import SettingsFile
+    from engine.errors import Problem
     from widgets.main_window import MainWindow
 
 
@@ -106,7 +107,8 @@ class ModelsController(QObject):
         except UserError as error:
             if error.code == "models.not_found":
                 return None
-            return ModelFileView(path=str(path), name=name, source=words, problem=error.message)
+            said = _in_a_row(error.problem)
+            return ModelFileView(path=str(path), name=name, source=words, problem=said)
         return ModelFileView(
             path=str(path),
             name=name,
@@ -115,7 +117,7 @@ class ModelsController(QObject):
             quantization=header.quantization or "",
             architecture=header.architecture,
             n_ctx_train=header.context_length,
-            problem=header.problem.message if header.problem else "",
+            problem=_in_a_row(header.problem) if header.problem else "",
         )
 
     # ---- on the main thread
@@ -147,6 +149,15 @@ class ModelsController(QObject):
             self._window.app_settings_edited.emit(
                 msgspec.structs.replace(settings, model_folders=folders)
             )
+
+
+def _in_a_row(problem: Problem) -> str:
+    """A sentence short enough for a line of the list: without the folders the file lies in."""
+    path = problem.params.get("path")
+    if isinstance(path, str):
+        params = problem.params | {"path": Path(path).name}
+        problem = msgspec.structs.replace(problem, params=params)
+    return problem.message
 
 
 def _candidates(

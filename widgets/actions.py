@@ -44,6 +44,7 @@ SPECS: Final[tuple[ActionSpec, ...]] = (
     ActionSpec("previous_chat", "Previous chat", ("Ctrl+PgUp",), _CHAT),
     ActionSpec("passages", "Show or hide the passages that were found", ("Ctrl+Shift+P",), _CHAT),
     ActionSpec("export", "Export this chat", ("Ctrl+Shift+E",), _CHAT),
+    ActionSpec("import", "Import chats that were exported as JSON", ("Ctrl+Shift+I",), _CHAT),
     ActionSpec("", "Rename the chosen chat or document", ("F2",), _CHAT),
     ActionSpec("", "Delete the chosen chat or document, with undo", ("Del",), _CHAT),
     ActionSpec("", "Send", ("Enter",), _MESSAGE),

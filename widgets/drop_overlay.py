@@ -62,7 +62,7 @@ class DropOverlay(QWidget):
         painter.setPen(theme.color("dim"))
         painter.setFont(theme.font("meta"))
         painter.drawText(
-            frame.adjusted(0, 60, 0, 60),
-            Qt.AlignmentFlag.AlignCenter,
+            QRectF(frame.left() + 8, middle.y() + 36, frame.width() - 16, 60),
+            int(Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap),
             self.tr("Read on this computer, sent nowhere"),
         )

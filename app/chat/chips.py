@@ -147,6 +147,16 @@ class DocumentChips(QObject):
             ),
         )
 
+    def _prepared_words(self, shortened: int) -> str:
+        words = self.tr("They are found by words and by meaning.")
+        if shortened:
+            more = self.tr(
+                "Of {n:,} that are longer than the embedding model reads, the meaning is that of "
+                "their beginning."
+            )
+            words = f"{words} {more.format(n=shortened)}"
+        return words
+
     def _preparation(self, key: str) -> tuple[str, tuple[ActionView, ...]]:
         """How a document is searched: by words alone as long as it is not embedded whole."""
         one = self._embedding.preparation(key)
@@ -155,7 +165,7 @@ class DocumentChips(QObject):
         again = (ActionView("go_on_embedding", self.tr("Go on")),)
         match one.state:
             case "done":
-                return self.tr("They are found by words and by meaning."), ()
+                return self._prepared_words(one.shortened), ()
             case "failed":
                 return self.tr("They are found by words alone."), again
             case "stopped":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.documents.passages import PassageFinder
 from engine.embedding.client import EmbeddingClient
-from engine.errors import UserError
+from engine.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app.documents.given_passages import GivenPassages
     from app.documents.passages import Engine
     from engine.documents.model import Document
-    from engine.errors import Problem
     from engine.settings import AppSettings
 
 
@@ -78,6 +77,9 @@ class PassageSearch:
                 self._note(error.problem)
                 finder.embedder = None
                 return
+            if shortened := finder.shortened(document.id):
+                params: dict[str, str | int | float] = {"name": document.name, "count": shortened}
+                self._note(Problem(code="embedding.shortened", params=params))
 
     def _note(self, problem: Problem) -> None:
         self.problems.append(problem)

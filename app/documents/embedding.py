@@ -31,6 +31,7 @@ class Preparation:
         document: What is prepared.
         done: Passages that are embedded.
         total: Passages it has; 0 until it is counted.
+        shortened: Passages that are longer than the model reads, once all are embedded.
         problem: Why it failed.
         stop: Set to have the work on it end with the next batch.
     """
@@ -40,6 +41,7 @@ class Preparation:
     stop: threading.Event
     done: int = 0
     total: int = 0
+    shortened: int = 0
     problem: Problem | None = None
 
 
@@ -154,10 +156,13 @@ class DocumentEmbedding(QObject):
             self._hop.post(lambda: self._on_progress(one, done, total))
             return not one.stop.is_set()
 
-        work = self._thread.submit(self._finder.prepare, document, progress)
+        def prepare() -> tuple[bool, int]:
+            is_done = self._finder.prepare(document, progress)
+            return is_done, self._finder.shortened(document.id) if is_done else 0
+
         self._hop.when_done(
-            work,
-            lambda is_done: self._on_end(one, is_done=is_done),
+            self._thread.submit(prepare),
+            lambda ended: self._on_end(one, *ended),
             lambda error: self._on_failed(one, error),
         )
         self.changed.emit()
@@ -170,8 +175,8 @@ class DocumentEmbedding(QObject):
         elif done * _TOLD_STEPS // max(1, total) != before * _TOLD_STEPS // max(1, total):
             self.changed.emit()
 
-    def _on_end(self, one: Preparation, *, is_done: bool) -> None:
-        one.state = "done" if is_done else "stopped"
+    def _on_end(self, one: Preparation, is_done: bool, shortened: int) -> None:
+        one.state, one.shortened = "done" if is_done else "stopped", shortened
         self.changed.emit()
 
     def _on_failed(self, one: Preparation, error: UserError) -> None:

@@ -86,6 +86,13 @@ class PassageFinder:
         embedder = self.embedder
         return self._index.use(lambda index: Retriever(index, embedder).prepare(document, progress))
 
+    def shortened(self, document_id: str) -> int:
+        """Of how many passages of a prepared document the embedding model read the beginning."""
+        embedder = self.embedder
+        if embedder is None:
+            return 0
+        return self._index.use(lambda index: index.shortened(document_id, embedder.model_id))
+
     def find(
         self,
         question: str,

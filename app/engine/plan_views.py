@@ -250,7 +250,7 @@ def hints(plan: Plan | None, opened: Opened | None, edited: EngineSettings) -> S
     return SettingHints(
         max_n_ctx=plan.max_n_ctx if plan else None,
         n_ctx_train=opened.model.n_ctx_train or None,
-        n_layers=opened.model.n_layer or None,
+        n_layers=opened.model.n_layer + 1 if opened.model.n_layer else None,
         problems=choice_problems(opened, edited),
         can_split=len(opened.chosen) > 1,
         can_fit=True,

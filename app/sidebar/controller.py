@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
 from app.session import State
+from app.sidebar.importing import ChatImport
 from engine.errors import UserError
 from widgets.sidebar.viewdata import (
     ChatActivity,
@@ -66,6 +67,7 @@ class SidebarController(QObject):
         self._notices = notices
         self._hop = hop
         self._shown: tuple[ChatItemView, ...] = ()
+        self._importing = ChatImport(store, notices, hop, self)
         self._connect()
         self.refresh_chats()
         self.refresh_documents()
@@ -79,6 +81,10 @@ class SidebarController(QObject):
         sidebar.chat_folder_changed.connect(self._on_moved)
         sidebar.chat_delete_requested.connect(lambda chat_id: self.delete(int(chat_id)))
         sidebar.chat_export_requested.connect(lambda i, how: self.export(int(i), how))
+        sidebar.chat_import_requested.connect(self.choose_imports)
+        sidebar.chat_files_dropped.connect(self._importing.add)
+        self._importing.imported.connect(self._on_imported)
+        self._importing.undone.connect(self._on_import_undone)
         sidebar.search_changed.connect(self._on_search)
         sidebar.hit_selected.connect(self._on_hit)
         sidebar.document_attach_requested.connect(self._on_attach)
@@ -202,6 +208,29 @@ class SidebarController(QObject):
             self._notices.error(UserError("app.not_exported", path=str(path), reason=reason))
         else:
             self._notices.say(self.tr("Exported to {path}.").format(path=path))
+
+    def choose_imports(self) -> None:
+        """Ask for files, and add the chats that were exported to them."""
+        paths, _kind = QFileDialog.getOpenFileNames(
+            self._sidebar,
+            self.tr("Import chats"),
+            "",
+            self.tr("Exported chats (*.json);;All files (*)"),
+        )
+        if paths:
+            self._importing.add(paths)
+
+    def _on_imported(self, chat_ids: tuple[int, ...]) -> None:
+        self.refresh_chats()
+        self._sidebar.chat_selected.emit(str(chat_ids[0]))
+
+    def _on_import_undone(self, chat_id: int) -> None:
+        self._chat.forget_branch(chat_id)
+        self.refresh_chats()
+
+    def close(self) -> None:
+        """Stop reading files; for the end of the app."""
+        self._importing.close()
 
     # ---- search
 

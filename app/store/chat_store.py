@@ -10,7 +10,7 @@ from app.store.chats import Chats
 from app.store.copies import Copies
 from app.store.database import Readers, open_database
 from app.store.documents import Documents
-from app.store.export import from_json, to_json, to_markdown
+from app.store.export import read_chat_file, to_json, to_markdown
 from app.store.faults import sentence_for, sentence_for_system
 from app.store.filelock import FileLock
 from app.store.ids import IdClock, now_us
@@ -130,13 +130,14 @@ class ChatStore:
             raise LookupError(f"there is no chat {chat_id}")
         return contents
 
-    def import_json(self, data: bytes) -> Future[Chat]:
-        """Add a chat from a JSON file under new ids.
+    def import_json(self, path: Path) -> Future[Chat]:
+        """Add a chat from a JSON file under new ids. Reads the file on the calling thread.
 
         Raises:
-            UserError: ``stores.not_a_chat`` or ``stores.chat_too_new``.
+            UserError: ``stores.not_a_chat``, ``stores.chat_too_new``,
+                ``stores.chat_file_unreadable``.
         """
-        file = from_json(data)
+        file = read_chat_file(path)
         return self.copies.add(file.chat, file.messages, file.documents)
 
 

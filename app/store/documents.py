@@ -22,7 +22,6 @@ from engine.errors import Problem
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from app.store.database import Readers
@@ -138,15 +137,6 @@ class Documents:
             query = f"SELECT {_COLUMNS} FROM {_FROM} ORDER BY created_us DESC, id"
             return tuple(map(_info_from, connection.execute(query)))
 
-    def chats_of(self, document_id: str) -> tuple[int, ...]:
-        """Ids of the chats that a document serves."""
-        query = (
-            "SELECT chat_id FROM chat_documents JOIN chats ON chats.id = chat_id"
-            " WHERE document_id = ? AND deleted_us IS NULL ORDER BY chat_id"
-        )
-        with self._readers.lend() as connection:
-            return tuple(row[0] for row in connection.execute(query, (document_id,)))
-
     def uses(self) -> dict[str, tuple[DocumentUse, ...]]:
         """Which chats each document serves, the newest first."""
         query = (
@@ -227,12 +217,6 @@ class Documents:
         query = "UPDATE chat_documents SET message_id = ? WHERE chat_id = ? AND message_id IS NULL"
         return self._run(query, message_id, chat_id)
 
-    def reorder(self, chat_id: int, document_ids: Sequence[str]) -> Future[None]:
-        """Set the order of a chat's documents in its prompt."""
-        query = "UPDATE chat_documents SET position = ? WHERE chat_id = ? AND document_id = ?"
-        places = [(place, chat_id, one) for place, one in enumerate(document_ids, start=1)]
-        return self._writer.submit(lambda at: _run_many(at, query, places))
-
     def token_counts(self, document_id: str, vocabulary_id: str) -> TokenCounts | None:
         """Tokens of a document for a vocabulary, or None when they were not counted yet."""
         query = (
@@ -266,7 +250,7 @@ class Documents:
         return row[0] if row else ""
 
     def _run(self, query: str, *values: str | int | bytes) -> Future[None]:
-        return self._writer.submit(lambda at: _run_many(at, query, [values]))
+        return self._writer.submit(lambda at: _run(at, query, values))
 
 
 def _put(connection: sqlite3.Connection, info: DocumentInfo, body: bytes, at_us: int) -> None:
@@ -304,8 +288,8 @@ def _set_facts(
     )
 
 
-def _run_many(connection: sqlite3.Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    connection.executemany(query, rows)
+def _run(connection: sqlite3.Connection, query: str, values: tuple[str | int | bytes, ...]) -> None:
+    connection.execute(query, values)
 
 
 def _info_from(row: tuple[Any, ...]) -> DocumentInfo:

@@ -13,9 +13,12 @@ from engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 FORMAT = "leadline-chat"
 VERSION = 1
+# A chat of a million tokens takes some ten megabytes: what is larger is no chat.
+_MOST_BYTES = 512 * 1024**2
 
 _SPEAKERS = {"user": "You", "assistant": "Reply", "system": "System"}
 _STATES = {
@@ -60,8 +63,31 @@ def to_json(chat: Chat, tree: Sequence[Message], documents: Sequence[ChatDocumen
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
-def from_json(data: bytes) -> ChatFile:
+def read_chat_file(path: Path) -> ChatFile:
+    """Read a chat back from a file that may be anything.
+
+    Raises:
+        UserError: ``stores.not_a_chat``, ``stores.chat_too_new``, ``stores.chat_file_unreadable``.
+    """
+    try:
+        # A folder, a device and a model file are told apart before they are read.
+        if path.exists() and not path.is_file():
+            raise UserError("stores.not_a_chat", name=path.name, detail="no plain file")
+        if path.stat().st_size > _MOST_BYTES:
+            raise UserError("stores.not_a_chat", name=path.name, detail="too large")
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError("stores.chat_file_unreadable", name=path.name, reason=reason) from error
+    return from_json(data, path.name)
+
+
+def from_json(data: bytes, name: str) -> ChatFile:
     """Read a chat back, checked so far that it can be stored.
+
+    Args:
+        data: What the file holds.
+        name: What the file is called, for sentences about it.
 
     Raises:
         UserError: ``stores.not_a_chat`` or ``stores.chat_too_new``.
@@ -69,13 +95,14 @@ def from_json(data: bytes) -> ChatFile:
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.format != FORMAT:
-            raise UserError("stores.not_a_chat", detail=f"format {head.format!r}")
+            raise UserError("stores.not_a_chat", name=name, detail=f"format {head.format!r}")
         if head.version > VERSION:
-            raise UserError("stores.chat_too_new", version=head.version)
+            raise UserError("stores.chat_too_new", name=name, version=head.version)
         file = msgspec.json.decode(data, type=ChatFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError("stores.not_a_chat", detail=str(error)) from error
-    _check_tree(file)
+        raise UserError("stores.not_a_chat", name=name, detail=str(error)) from error
+    if fault := _fault_of(file):
+        raise UserError("stores.not_a_chat", name=name, detail=fault)
     return file
 
 
@@ -84,20 +111,20 @@ class _Head(msgspec.Struct):
     version: int
 
 
-def _check_tree(file: ChatFile) -> None:
+def _fault_of(file: ChatFile) -> str:
+    """Why it cannot be stored; empty when it can."""
     seen: set[int] = set()
     for message in file.messages:
         if message.id in seen:
-            raise UserError("stores.not_a_chat", detail=f"message {message.id} is there twice")
+            return f"message {message.id} is there twice"
         if message.parent_id is not None and message.parent_id not in seen:
-            raise UserError(
-                "stores.not_a_chat", detail=f"message {message.id} stands before its parent"
-            )
+            return f"message {message.id} stands before its parent"
         seen.add(message.id)
     for at_s in (file.chat.created_at, *(message.created_at for message in file.messages)):
         # Later than the year 9999 no calendar of ours can show it.
         if not 0 <= at_s < 253_402_300_800:
-            raise UserError("stores.not_a_chat", detail=f"{at_s} is no time")
+            return f"{at_s} is no time"
+    return ""
 
 
 def _heading(message: Message) -> str:

@@ -105,6 +105,7 @@ class Commands(QObject):
         )
         act["copy_last"].triggered.connect(self._on_copy_last)
         act["export"].triggered.connect(lambda: self._on_export("markdown"))
+        act["import"].triggered.connect(self._sidebar.choose_imports)
         documents = self._window.sidebar
         documents.document_add_requested.connect(self._on_attach)
         documents.document_selected.connect(lambda ident: self._viewing().open_document(ident))
@@ -140,6 +141,9 @@ class Commands(QObject):
             menu.addSeparator()
             menu.addAction(self.tr("Export as Markdown …"), lambda: self._on_export("markdown"))
             menu.addAction(self.tr("Export as JSON …"), lambda: self._on_export("json"))
+        menu.addSeparator()
+        menu.addAction(self.tr("Import chats …"), self._sidebar.choose_imports)
+        if chat_id is not None:
             menu.addSeparator()
             menu.addAction(self.tr("Delete chat"), lambda: self._sidebar.delete(chat_id))
         menu.popup(where)

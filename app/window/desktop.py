@@ -408,6 +408,7 @@ class Desktop(QObject):
         self.search.close()
         self.modes.close()
         self.files.close()
+        self.sidebar.close()
         self.places.close()
         self.chat.close()
         self.shelf.close()

@@ -6,7 +6,7 @@ import contextlib
 import queue
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,18 @@ _WITHOUT_CARDS = {
     "HIP_VISIBLE_DEVICES": "-1",
     "GGML_VK_VISIBLE_DEVICES": "",
 }
+
+
+class Embedded(NamedTuple):
+    """What became of some texts.
+
+    Attributes:
+        vectors: One row of length one per text.
+        shortened: Places of the texts that are longer than the model reads: their beginnings count.
+    """
+
+    vectors: NDArray[np.float32]
+    shortened: tuple[int, ...] = ()
 
 
 class EmbeddingClient:
@@ -78,8 +90,8 @@ class EmbeddingClient:
         running = self._running
         return running.child.pid if running else None
 
-    def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
-        """One row of length one per text.
+    def embed(self, texts: Sequence[str], role: Role = "passage") -> Embedded:
+        """Turn texts into vectors.
 
         Args:
             texts: Any texts; of a very long one, the beginning counts.
@@ -96,7 +108,8 @@ class EmbeddingClient:
             # Whatever is wrong, it is wrong with the search by meaning and not with the engine.
             problem = answer.problem
             raise UserError("embedding.unusable", reason=problem.message, detail=problem.detail)
-        return np.frombuffer(answer.data, np.float32).reshape(len(texts), answer.width)
+        vectors = np.frombuffer(answer.data, np.float32).reshape(len(texts), answer.width)
+        return Embedded(vectors, answer.shortened)
 
     def close(self) -> None:
         """Stop the process, also in the middle of a text: whoever waits for it gets an error."""

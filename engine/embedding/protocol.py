@@ -29,12 +29,12 @@ class Vectors(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A vector of length one for each text: float32, row by row.
 
     Attributes:
-        shortened: How many texts were longer than the model reads; their beginnings were embedded.
+        shortened: Places of the texts longer than the model reads; their beginnings were embedded.
     """
 
     width: int
     data: bytes
-    shortened: int = 0
+    shortened: tuple[int, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

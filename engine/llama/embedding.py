@@ -71,15 +71,15 @@ class EmbeddingModel:
             self._native.llama_free(handle)
         self._model.close()
 
-    def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
-        """One row per text, and how many texts were too long: their beginnings were embedded.
+    def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], tuple[int, ...]]:
+        """One row per text, and which texts were too long: their beginnings were embedded.
 
         Raises:
             UserError: The computation failed.
         """
         rows = np.zeros((len(texts), self.width), np.float32)
         tokens = [self._vocabulary.tokenize(t, special=False, add_bos=True) for t in texts]
-        shortened = sum(len(one) > self._text_tokens for one in tokens)
+        shortened = tuple(at for at, one in enumerate(tokens) if len(one) > self._text_tokens)
         tokens = [self._fitting(one) for one in tokens]
         # Texts of like length together fill the batches best.
         order = sorted(

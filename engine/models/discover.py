@@ -39,7 +39,6 @@ class FoundModel(msgspec.Struct, frozen=True, kw_only=True):
         source: Whose folder it lies in.
         size_bytes: Of all parts that are there.
         parts: How many files it should have.
-        is_complete: Whether all parts are there.
         projectors: Files beside it that give it eyes or ears.
     """
 
@@ -49,7 +48,6 @@ class FoundModel(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceKind
     size_bytes: int
     parts: int = 1
-    is_complete: bool = True
     projectors: tuple[Path, ...] = ()
 
 
@@ -198,7 +196,6 @@ def _model(
         source=place.kind,
         size_bytes=size_bytes,
         parts=count,
-        is_complete=len(parts) == count,
         projectors=projectors,
     )
 

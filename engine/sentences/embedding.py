@@ -31,4 +31,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} is not ready to be searched by meaning: {done:,} of {total:,} passages are.",
         "Ask again when all are.",
     ),
+    "embedding.shortened": (
+        "{count:,} passages of {name} are longer than the embedding model reads: their meaning is "
+        "that of their beginning.",
+        "An embedding model with a longer context reads them whole.",
+    ),
 }

@@ -42,12 +42,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Copy it before you close the window, and make sure that {path} can be written.",
     ),
     "stores.not_a_chat": (
-        "This file is not a chat exported from Leadline.",
+        "Not a chat exported from Leadline: {name}.",
         "Choose a JSON file that was made with Export.",
     ),
     "stores.chat_too_new": (
-        "This chat was exported by a newer Leadline.",
+        "Exported by a newer Leadline: {name}.",
         "Update Leadline and import it again.",
+    ),
+    "stores.chat_file_unreadable": (
+        "Could not be read: {name} ({reason}).",
+        "Check that the file is still there and that you may read it.",
     ),
     "stores.document_not_here": (
         "The document {name} belongs to this chat but is not stored here.",

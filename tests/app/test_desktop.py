@@ -407,6 +407,57 @@ def test_export_writes_both_formats(desk: Desk, tmp_path: Path) -> None:
     assert "could not be written" in desk.notices[-1]
 
 
+def test_exported_chats_come_back_and_go_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.load()
+    desk.ask("why")
+    first = desk.chat.chat_id or 0
+    desk.stored(first)
+    exported, other = tmp_path / "why.json", tmp_path / "other.json"
+    desk.desktop.sidebar.export_to(first, "json", exported)
+    other.write_text('{"format": "another"}')
+    chosen = ([str(exported), str(other), str(exported)], "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: chosen)
+    desk.desktop.window.show_page("models")
+    keys(desk, Qt.Key.Key_I, CTRL | SHIFT)
+    desk.until(lambda: desk.undos, "the offer to undo")
+    assert desk.notices[-1] == "Not a chat exported from Leadline: other.json."
+    assert len(desk.store.chats.all()) == 3
+    assert desk.desktop.window.page() == "chat"
+    assert desk.chat.chat_id not in (None, first)
+    assert [message.text for message in desk.messages()] == [
+        message.text for message in desk.stored(first)
+    ]
+    desk.undos.pop()()
+    desk.until(lambda: len(desk.store.chats.all()) == 1, "both to be gone")
+    desk.until(lambda: desk.chat.chat_id is None, "another chat")
+
+    desk.drop(exported, on=desk.desktop.window.sidebar)
+    desk.until(lambda: len(desk.store.chats.all()) == 2, "the dropped chat")
+
+
+def test_a_model_that_is_not_whole_is_listed_as_such(
+    desk: Desk, tmp_path: Path, demo_model: Path
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "cut.gguf").write_bytes(demo_model.read_bytes()[:20_000_000])
+    (folder / "half-00001-of-00003.gguf").write_bytes(demo_model.read_bytes()[:2_000_000])
+    settings = msgspec.structs.replace(desk.desktop.settings.app, model_folders=(str(folder),))
+    desk.desktop.window.app_settings_edited.emit(settings)
+    rows = desk.desktop.window.models_page.list.rows
+    desk.until(lambda: rows.index_of(str(folder / "half-00001-of-00003.gguf")).isValid())
+    said = {}
+    for name in ("cut.gguf", "half-00001-of-00003.gguf"):
+        row = rows.row_at(rows.index_of(str(folder / name)).row())
+        assert not row.is_enabled
+        said[name] = row.detail
+    assert said["cut.gguf"].startswith("cut.gguf is not complete: ")
+    assert "half-00002-of-00003.gguf is missing" in said["half-00001-of-00003.gguf"]
+    assert str(folder) not in "".join(said.values())
+
+
 def test_closing_while_it_writes_keeps_the_words(qapp: QApplication) -> None:
     with open_desk(qapp, command=faulty(), env={"FAULTY_PAUSE_S": "0.1"}) as desk:
         desk.load()

@@ -92,7 +92,9 @@ def test_drop_is_noted_and_survives_export_and_copies(desk: Desk, tmp_path: Path
     markdown = desk.store.export_markdown(chat_id)
     assert f"> {record.sentence}" in markdown
     with closing(ChatStore(tmp_path / "other.sqlite3")) as other:
-        copied = other.import_json(desk.store.export_json(chat_id)).result(10)
+        exported = tmp_path / "chat.json"
+        exported.write_bytes(desk.store.export_json(chat_id))
+        copied = other.import_json(exported).result(10)
         contents = other.messages.contents(copied.id)
         assert contents is not None
         assert contents.messages[-1].records == (record,)

@@ -97,7 +97,7 @@ def test_bars_and_hints_appear(seen: Seen) -> None:
     assert seen.ram_weights > 90_000_000
     assert ram.kv_bytes == 4096 * 23040
     assert dict(ram.kv_kinds) == {"attention": 4096 * 23040}
-    assert (seen.hints.max_n_ctx, seen.hints.n_ctx_train, seen.hints.n_layers) == (8192, 8192, 30)
+    assert (seen.hints.max_n_ctx, seen.hints.n_ctx_train, seen.hints.n_layers) == (8192, 8192, 31)
     assert seen.hints.can_fit
     assert not seen.hints.can_split
     # Without a second device a tensor split is shown with its reason.

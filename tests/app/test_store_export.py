@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.store.rows import Chat
+
 _RECORD = Record(kind="stores.document_not_here", data={"name": "old.pdf", "tokens": 412})
 
 
@@ -76,10 +78,10 @@ def test_markdown_shows_the_branch_with_its_records(store: ChatStore) -> None:
     ]
 
 
-def test_json_comes_back_with_all_versions(store: ChatStore) -> None:
+def test_json_comes_back_with_all_versions(store: ChatStore, tmp_path: Path) -> None:
     chat_id = talked_about(store)
     exported = store.export_json(chat_id)
-    copy = store.import_json(exported).result(5)
+    copy = _imported(store, exported, tmp_path)
     assert copy.id != chat_id
     before, after = store.messages.contents(chat_id), store.messages.contents(copy.id)
     assert before is not None
@@ -94,19 +96,19 @@ def test_json_comes_back_with_all_versions(store: ChatStore) -> None:
 
 
 def test_a_document_that_is_not_here_is_named_in_a_record(
-    store: ChatStore, elsewhere: ChatStore
+    store: ChatStore, elsewhere: ChatStore, tmp_path: Path
 ) -> None:
-    copy = elsewhere.import_json(store.export_json(talked_about(store))).result(5)
+    copy = _imported(elsewhere, store.export_json(talked_about(store)), tmp_path)
     contents = elsewhere.messages.contents(copy.id)
     assert contents is not None
     assert contents.documents == ()
     assert contents.messages[-1].records[-1].data == {"name": "lease.pdf"}
 
 
-def test_an_empty_chat_goes_there_and_back(store: ChatStore) -> None:
+def test_an_empty_chat_goes_there_and_back(store: ChatStore, tmp_path: Path) -> None:
     chat_id = store.chats.create().wait().id
     assert store.export_markdown(chat_id).startswith("# Untitled chat\n")
-    copy = store.import_json(store.export_json(chat_id)).result(5)
+    copy = _imported(store, store.export_json(chat_id), tmp_path)
     assert copy.leaf_id is None
 
 
@@ -115,6 +117,12 @@ def test_there_is_no_export_of_a_chat_that_is_gone(store: ChatStore) -> None:
         store.export_markdown(1)
     with pytest.raises(LookupError):
         store.export_json(1)
+
+
+def _imported(store: ChatStore, exported: bytes, folder: Path) -> Chat:
+    path = folder / "chat.json"
+    path.write_bytes(exported)
+    return store.import_json(path).result(5)
 
 
 def _with(exported: bytes, **changes: Any) -> bytes:
@@ -133,14 +141,29 @@ def _with(exported: bytes, **changes: Any) -> bytes:
         b"[" * 100_000,
     ],
 )
-def test_another_file_is_no_chat(store: ChatStore, data: bytes) -> None:
+def test_another_file_is_no_chat(store: ChatStore, data: bytes, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        store.import_json(data)
+        _imported(store, data, tmp_path)
     assert caught.value.code == "stores.not_a_chat"
     assert store.chats.all() == ()
 
 
-def test_a_chat_that_cannot_be_stored_is_refused_whole(store: ChatStore) -> None:
+def test_what_cannot_be_read_is_no_chat(store: ChatStore, tmp_path: Path) -> None:
+    large = tmp_path / "large.gguf"
+    with large.open("wb") as file:
+        file.truncate(1024**3)
+    for path, code in (
+        (tmp_path, "stores.not_a_chat"),
+        (large, "stores.not_a_chat"),
+        (tmp_path / "gone.json", "stores.chat_file_unreadable"),
+    ):
+        with pytest.raises(UserError) as caught:
+            store.import_json(path)
+        assert caught.value.code == code
+        assert path.name in caught.value.message
+
+
+def test_a_chat_that_cannot_be_stored_is_refused_whole(store: ChatStore, tmp_path: Path) -> None:
     exported = store.export_json(talked_about(store))
     chats = store.chats.all()
     messages = msgspec.json.decode(exported)["messages"]
@@ -154,10 +177,10 @@ def test_a_chat_that_cannot_be_stored_is_refused_whole(store: ChatStore) -> None
         {"chat": {**chat, "created_at": -5}},
     ):
         with pytest.raises(UserError) as caught:
-            store.import_json(_with(exported, **changes))
+            _imported(store, _with(exported, **changes), tmp_path)
         assert caught.value.code == "stores.not_a_chat"
     with pytest.raises(UserError) as caught:
-        store.import_json(_with(exported, version=2))
+        _imported(store, _with(exported, version=2), tmp_path)
     assert caught.value.code == "stores.chat_too_new"
     assert store.chats.all() == chats
 

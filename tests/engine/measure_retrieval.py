@@ -127,7 +127,7 @@ def measure_recall(
         return index.search_words(text, [document.id])
 
     def by_meaning(text: str) -> Sequence[Hit]:
-        vector = embedder.embed([text], "question")[0]
+        vector = embedder.embed([text], "question").vectors[0]
         return index.search_vector(vector, embedder.model_id, [document.id])
 
     for name, questions in sets:

@@ -20,13 +20,12 @@ from engine.documents.retrieval.fuse import Hit, fuse
 from engine.documents.retrieval.index import DocumentIndex
 from engine.documents.retrieval.passages import Retriever, passages_block
 from engine.documents.retrieval.words import match_expression
+from engine.embedding.client import Embedded
 from tests.engine.kjv import kjv, verses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 
 def document(*texts: str, name: str = "d", outline: Sequence[tuple[str, int]] = ()) -> Document:
@@ -54,14 +53,16 @@ class LetterEmbedder:
     """Embeds a text by its letter pairs: crude, but near texts do get near vectors."""
 
     model_id = "letters"
+    longest = 10_000
 
-    def embed(self, texts: Sequence[str], _role: str = "passage") -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], _role: str = "passage") -> Embedded:
         rows = np.zeros((len(texts), 26 * 26), np.float32)
         for row, text in zip(rows, texts, strict=True):
             letters = re.sub("[^a-z]", "", text.lower())
             for first, second in pairwise(letters):
                 row[(ord(first) - 97) * 26 + ord(second) - 97] += 1
-        return rows
+        long = tuple(at for at, text in enumerate(texts) if len(text) > self.longest)
+        return Embedded(rows, long)
 
 
 @pytest.fixture
@@ -166,7 +167,9 @@ def test_fusion_prefers_what_both_rankings_know() -> None:
 
 def test_meaning_finds_what_words_do_not(index: DocumentIndex) -> None:
     texts = ["The harbourmaster's telephone", "A recipe for bread", "Tide tables of the sound"]
-    retriever = Retriever(index, LetterEmbedder())
+    embedder = LetterEmbedder()
+    embedder.longest = 20
+    retriever = Retriever(index, embedder)
     seen: list[tuple[int, int]] = []
 
     def told(done: int, total: int, *, go_on: bool) -> bool:
@@ -183,6 +186,11 @@ def test_meaning_finds_what_words_do_not(index: DocumentIndex) -> None:
     assert [passage.page_number for passage in found.passages] == [1]
     assert found.passages[0].rank_by_words is None
     assert found.passages[0].rank_by_meaning == 1
+    # Of the two longer ones the beginning was embedded, and that stays known.
+    assert index.shortened("d", "letters") == 2
+    assert index.shortened("d", "another") == 0
+    index.remove("d")
+    assert index.shortened("d", "letters") == 0
 
 
 def test_vectors_of_two_models_and_documents_stay_apart(index: DocumentIndex) -> None:

@@ -126,7 +126,7 @@ def test_delete_asks_the_owner_and_keeps_the_row(sidebar: Sidebar, qtbot: QtBot)
 def test_the_menu_does_what_it_says(sidebar: Sidebar, qtbot: QtBot) -> None:
     menu = sidebar.chat_menu(states.CHATS[0])
     words = [act.text() for act in menu.actions() if act.text()]
-    assert words == ["Rename", "Pin", "Folder", "Export", "Delete"]
+    assert words == ["Rename", "Pin", "Folder", "Export", "Import chats …", "Delete"]
     with qtbot.waitSignal(sidebar.chat_pin_changed) as pinned:
         menu.actions()[1].trigger()
     assert pinned.args == ["1", True]

@@ -15,6 +15,7 @@ def hints_for(known: SettingHints, plan: DevicePlanView) -> dict[str, ValueHint]
     on = [device for device in plan.devices if device.is_on and device.kind != "ram"]
     hints = {
         "n_ctx": ValueHint(limit=known.max_n_ctx, top=known.n_ctx_train),
+        "n_gpu_layers": ValueHint(top=known.n_layers),
         "tensor_split": ValueHint(
             parts=len(on) if known.can_split else 0,
             shares=plan.shares,

@@ -243,7 +243,7 @@ class SettingHints(msgspec.Struct, frozen=True):
     Attributes:
         max_n_ctx: The largest context that fits: the tick on the slider.
         n_ctx_train: What the model was trained for: the slider's end.
-        n_layers: Layers of the model: the end of the GPU layers.
+        n_layers: Layers of the model and its output: what can go to the GPUs.
         problems: Values that cannot be used now.
         can_split: More than one device is on.
         can_fit: Whether the fit buttons can be pressed.

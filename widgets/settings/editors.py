@@ -135,6 +135,13 @@ class NumberEditor(FieldEditor):
         is_word = bool(self.info.special) and value == self.info.minimum
         self._unit.setVisible(bool(self.info.unit) and not is_word)
 
+    def set_hint(self, hint: ValueHint) -> None:
+        """Say of how many it is a part."""
+        words = self.info.unit
+        if hint.top is not None:
+            words = self.tr("of {n} {unit}").format(n=whole(hint.top), unit=words)
+        self._unit.setText(words.strip())
+
     def _on_value_changed(self, value: float) -> None:
         self.edited.emit(round(value) if self.info.kind is Kind.INTEGER else value)
 

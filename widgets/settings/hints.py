@@ -10,7 +10,7 @@ class ValueHint(msgspec.Struct, frozen=True):
 
     Attributes:
         limit: The largest value that fits; a tick on a slider.
-        top: Where a slider ends.
+        top: Where a slider ends; the most that a number counts up to.
         parts: How many parts a list of shares has; below 2 there is nothing to share.
         shares: The shares that will really result.
         steps: Into how many steps the shares divide.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChatMenu(QMenu):
-    """Rename, pin, move, export, delete. Goes when it is closed.
+    """Rename, pin, move, export, import, delete. Goes when it is closed.
 
     Signals:
         rename_requested: The id.
@@ -28,6 +28,7 @@ class ChatMenu(QMenu):
         folder_changed: (id, folder or empty).
         new_folder_requested: The id; the folder's name is still to be asked for.
         export_requested: (id, ``markdown`` or ``json``).
+        import_requested: Files with chats are to be chosen.
         delete_requested: The id.
     """
 
@@ -36,6 +37,7 @@ class ChatMenu(QMenu):
     folder_changed = Signal(str, str)
     new_folder_requested = Signal(str)
     export_requested = Signal(str, str)
+    import_requested = Signal()
     delete_requested = Signal(str)
 
     def __init__(self, parent: QWidget, chat: ChatItemView, folders: Sequence[str]) -> None:
@@ -55,6 +57,9 @@ class ChatMenu(QMenu):
         export = self.addMenu(icons.icon("export"), self.tr("Export"))
         for words, kind in (("Markdown", "markdown"), ("JSON", "json")):
             export.addAction(words, partial(self.export_requested.emit, chat.id, kind))
+        self.addAction(
+            icons.icon("download"), self.tr("Import chats …"), self.import_requested.emit
+        ).setShortcut(QKeySequence("Ctrl+Shift+I"))
         self.addSeparator()
         delete = self.addAction(
             icons.icon("trash", "bad"),

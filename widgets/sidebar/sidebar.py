@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QLineEdit, QMenu, QStackedWidget, QWidget
 
 from widgets import icons, theme
 from widgets.dialogs.name import NameDialog
+from widgets.drop_overlay import DropOverlay
 from widgets.parts import button, column, hairline, icon_button, label, row
 from widgets.section_list import SectionList
 from widgets.sidebar.chat_menu import ChatMenu
@@ -25,6 +26,8 @@ from widgets.sidebar.rows import (
 )
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
     from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
     from widgets.sidebar.viewdata import ChatItemView, DocumentItemView, SearchHitView
@@ -35,6 +38,10 @@ _SEARCH_PAUSE_MS = 120
 def _keys_words(keys: str) -> str:
     native = QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
     return native.replace("+", " ")
+
+
+def _files_of(data: QMimeData) -> list[str]:
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
 
 
 class Sidebar(QFrame):
@@ -50,6 +57,8 @@ class Sidebar(QFrame):
         chat_folder_changed: (id, folder or empty).
         chat_delete_requested: The id; the owner deletes with undo.
         chat_export_requested: (id, ``markdown`` or ``json``).
+        chat_import_requested: Files with chats are to be chosen.
+        chat_files_dropped: Paths of files, of which one at least may be a chat.
         search_changed: Text to search for, after a pause in typing; empty ends the search.
         hit_selected: (chat id, message id or empty).
         document_selected: The id of a document to look at.
@@ -66,6 +75,8 @@ class Sidebar(QFrame):
     chat_folder_changed = Signal(str, str)
     chat_delete_requested = Signal(str)
     chat_export_requested = Signal(str, str)
+    chat_import_requested = Signal()
+    chat_files_dropped = Signal(list)
     search_changed = Signal(str)
     hit_selected = Signal(str, str)
     document_selected = Signal(str)
@@ -93,6 +104,10 @@ class Sidebar(QFrame):
         self._pause = QTimer(self)
         self._prepare_search()
         self.setLayout(self._arranged())
+        self._overlay = DropOverlay(
+            self, self.tr("Drop to import it"), self.tr("Drop to import {count} files")
+        )
+        self.setAcceptDrops(True)
         self._connect()
         self.set_chats(())
         self.set_documents(())
@@ -213,6 +228,26 @@ class Sidebar(QFrame):
         self.search.textChanged.connect(self._on_search_text)
         self._pause.timeout.connect(lambda: self.search_changed.emit(self.search.text().strip()))
 
+    # ---- dropping -----------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Chats that were exported come back where they will be listed."""
+        paths = _files_of(event.mimeData())
+        if any(path.lower().endswith(".json") for path in paths):
+            event.acceptProposedAction()
+            self._overlay.show_count(len(paths))
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """The files went elsewhere."""
+        self._overlay.hide()
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Report the paths."""
+        self._overlay.hide()
+        event.acceptProposedAction()
+        self.chat_files_dropped.emit(_files_of(event.mimeData()))
+
     # ---- what happens -------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -256,6 +291,7 @@ class Sidebar(QFrame):
         menu.folder_changed.connect(self.chat_folder_changed)
         menu.new_folder_requested.connect(self._on_new_folder)
         menu.export_requested.connect(self.chat_export_requested)
+        menu.import_requested.connect(self.chat_import_requested)
         menu.delete_requested.connect(self.chat_delete_requested)
         return menu
 

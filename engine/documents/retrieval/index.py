@@ -214,10 +214,18 @@ class DocumentIndex:
         model_id: str,
         chunk_ids: Sequence[int],
         vectors: NDArray[np.float32],
+        shortened: Sequence[int] = (),
     ) -> None:
         """Keep embeddings: one row of `vectors` per chunk of a document.
 
         What is no chunk of it any more is left out: it may have been removed meanwhile.
+
+        Args:
+            document_id: Whose chunks they are.
+            model_id: What embedded them.
+            chunk_ids: The chunks.
+            vectors: A row for each.
+            shortened: Places of the chunks of which the model read the beginning only.
         """
         rows = [
             (model_id, unit_of(vector).tobytes(), chunk_id, document_id)
@@ -227,8 +235,23 @@ class DocumentIndex:
             "INSERT OR REPLACE INTO vector (chunk_id, model_id, data)"
             " SELECT id, ?, ? FROM chunk WHERE id = ? AND document_id = ?"
         )
+        cut = [(model_id, chunk_ids[at], document_id) for at in shortened]
+        note = (
+            "INSERT OR REPLACE INTO shortened (chunk_id, model_id)"
+            " SELECT id, ? FROM chunk WHERE id = ? AND document_id = ?"
+        )
         with self._writing():
             self._db.executemany(sql, rows)
+            self._db.executemany(note, cut)
+
+    def shortened(self, document_id: str, model_id: str) -> int:
+        """Of how many chunks of a document this model read the beginning only."""
+        sql = "SELECT count(*) FROM shortened WHERE model_id = ? AND chunk_id BETWEEN ? AND ?"
+        with self._lock:
+            return sum(
+                int(self._db.execute(sql, (model_id, *bounds)).fetchone()[0])
+                for bounds in self._ranges([document_id])
+            )
 
     def chunks(self, chunk_ids: Iterable[int]) -> dict[int, Chunk]:
         """The chunks themselves, by id."""
@@ -289,6 +312,7 @@ class DocumentIndex:
         for bounds in self._ranges([document_id]):
             self._db.execute("DELETE FROM chunk_words WHERE rowid BETWEEN ? AND ?", bounds)
             self._db.execute("DELETE FROM vector WHERE chunk_id BETWEEN ? AND ?", bounds)
+            self._db.execute("DELETE FROM shortened WHERE chunk_id BETWEEN ? AND ?", bounds)
             self._db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", bounds)
         self._db.execute("DELETE FROM indexed WHERE document_id = ?", (document_id,))
 

@@ -17,13 +17,11 @@ from engine.documents.retrieval.fuse import Hit, fuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from engine.documents.model import Document, Page
     from engine.documents.retrieval.chunks import Chunk
     from engine.documents.retrieval.found import LeftOut
     from engine.documents.retrieval.index import DocumentIndex, Pages
+    from engine.embedding.client import Embedded
     from engine.embedding.model_file import Role
 
 _CANDIDATES = 50
@@ -43,8 +41,8 @@ class Embedder(Protocol):
     def model_id(self) -> str:
         """Names the model, so that its vectors are never mixed with another's."""
 
-    def embed(self, texts: Sequence[str], role: Role = "passage") -> NDArray[np.float32]:
-        """One row per text."""
+    def embed(self, texts: Sequence[str], role: Role = "passage") -> Embedded:
+        """One vector per text, and which texts were too long for it."""
 
 
 class Retriever:
@@ -78,9 +76,9 @@ class Retriever:
             if progress is not None and not progress(total - len(missing) + at, total):
                 return False
             batch = missing[at : at + _EMBEDDED_AT_ONCE]
-            vectors = self._embedder.embed([text for _, text in batch])
+            vectors, shortened = self._embedder.embed([text for _, text in batch])
             ids = [one for one, _ in batch]
-            self._index.add_vectors(document.id, model_id, ids, vectors)
+            self._index.add_vectors(document.id, model_id, ids, vectors, shortened)
         if progress is not None and missing:
             progress(total, total)
         return True
@@ -109,7 +107,7 @@ class Retriever:
         by_words = self._index.search_words(question, document_ids, candidates, pages=pages)
         by_meaning: list[Hit] = []
         if self._embedder is not None:
-            vector = self._embedder.embed([question], "question")[0]
+            vector = self._embedder.embed([question], "question").vectors[0]
             by_meaning = self._index.search_vector(
                 vector, self._embedder.model_id, document_ids, candidates, pages=pages
             )

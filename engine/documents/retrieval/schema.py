@@ -6,7 +6,7 @@ from engine.documents.retrieval.chunks import CHUNKING_VERSION
 
 _LAYOUT_VERSION = 2
 VERSION = _LAYOUT_VERSION * 1000 + CHUNKING_VERSION
-TABLES = ("indexed", "chunk", "chunk_words", "vector")
+TABLES = ("indexed", "chunk", "chunk_words", "vector", "shortened")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS indexed (
     document_id TEXT PRIMARY KEY,
@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS vector (
     chunk_id INTEGER NOT NULL,
     model_id TEXT NOT NULL,
     data BLOB NOT NULL,
+    PRIMARY KEY (model_id, chunk_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shortened (
+    chunk_id INTEGER NOT NULL,
+    model_id TEXT NOT NULL,
     PRIMARY KEY (model_id, chunk_id)
 ) WITHOUT ROWID;
 """
