@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+from PySide6.QtCore import QSize
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+_FRAME_PX: Final = 40
 
 
 class WindowLayout(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,3 +51,13 @@ def decoded(stored: bytes) -> WindowLayout:
     except msgspec.DecodeError:
         return WindowLayout()
     return layout if layout.version == 1 else WindowLayout()
+
+
+def fit_to_screen(window: QWidget) -> None:
+    """Make a window that was never shown no larger than its screen: small, or scaled up."""
+    if window.isMaximized() or window.isFullScreen():
+        return
+    room = window.screen().availableGeometry()
+    # Its frame has no size before it is shown.
+    most = QSize(room.width(), room.height() - _FRAME_PX)
+    window.resize(window.size().boundedTo(most))

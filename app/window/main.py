@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(application: QApplication, options: argparse.Namespace) -> int:
     from app.window.desktop import Desktop
+    from widgets.window_layout import fit_to_screen
 
     desktop = Desktop(application)
     try:
@@ -53,6 +54,7 @@ def _run(application: QApplication, options: argparse.Namespace) -> int:
             job = HeadlessJob(desktop, options.screenshot)
             job.start()
             return application.exec() or job.status
+        fit_to_screen(desktop.window)
         desktop.window.show()
         desktop.open_first(options.model, first=options.first)
         if options.files:

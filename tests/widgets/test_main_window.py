@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
 
 from engine.settings import AppSettings
 from tests.widgets import frame_states as states
@@ -23,7 +23,7 @@ from widgets.dialogs.shortcuts import ShortcutsHelp
 from widgets.main_window import MainWindow
 from widgets.models.page import PageDelegate
 from widgets.toasts import ToastView
-from widgets.window_layout import WindowLayout, decoded, encoded
+from widgets.window_layout import WindowLayout, decoded, encoded, fit_to_screen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,3 +307,16 @@ def test_a_name_must_not_be_empty(qtbot: QtBot) -> None:
     with qtbot.waitSignal(dialog.named) as named:
         dialog.act.click()
     assert named.args == ["House"]
+
+
+def test_the_first_window_is_no_larger_than_its_screen(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    room = window.screen().availableGeometry()
+    window.resize(room.width() + 600, room.height() + 300)
+    fit_to_screen(window)
+    assert window.width() == room.width()
+    assert room.height() - 60 < window.height() < room.height()
+    window.resize(300, 200)
+    fit_to_screen(window)
+    assert (window.width(), window.height()) == (300, 200)
