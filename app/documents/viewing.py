@@ -14,6 +14,7 @@ from app.documents.drawings import Drawings
 from app.documents.finding import MOST_MATCHES, Match, first_from, matches
 from widgets.documents.page_view import PageViewer
 from widgets.documents.viewdata import DocumentView, NoticeView, OutlineItemView, PageView
+from widgets.window_layout import fit_to_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,7 @@ class DocumentViewing(QObject):
 
     def _made_viewer(self) -> PageViewer:
         viewer = PageViewer()
+        fit_to_screen(viewer)
         viewer.page_requested.connect(self._show)
         viewer.place_requested.connect(self._on_place)
         viewer.search_changed.connect(self._on_search)

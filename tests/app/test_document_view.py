@@ -118,6 +118,8 @@ def test_the_page_is_zoomed_and_drawn_anew(desk: Desk, viewer: PageViewer) -> No
 
 def test_what_is_under_the_pointer_stays_there(desk: Desk, viewer: PageViewer) -> None:
     picture = viewer.picture
+    viewer.resize(1160, 800)
+    picture.zoom_to(150)
     desk.until(lambda: is_sharp(viewer), "the page")
     at = QPoint(picture.viewport().width() // 3, picture.viewport().height() // 2)
 
