@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
+from widgets import theme
+
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
@@ -39,7 +41,7 @@ class Beside(QSplitter):
     def set_open(self, *, shown: bool) -> None:
         """Bring the panel, or take it away."""
         if shown and not self.is_open:
-            self.setSizes([max(0, self.width() - _PANEL_PX), _PANEL_PX])
+            self.setSizes([max(0, self.width() - theme.px(_PANEL_PX)), theme.px(_PANEL_PX)])
         self._panel.setVisible(shown)
         self._fit()
 
@@ -49,4 +51,4 @@ class Beside(QSplitter):
         self._fit()
 
     def _fit(self) -> None:
-        self._page.setVisible(not self.is_open or self.width() >= _BOTH_PX)
+        self._page.setVisible(not self.is_open or self.width() >= theme.px(_BOTH_PX))

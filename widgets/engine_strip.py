@@ -45,18 +45,18 @@ class MiniBar(QWidget):
 
     def sizeHint(self) -> QSize:
         """The size it would like."""
-        return QSize(150, 32)
+        return QSize(theme.px(150), theme.px(32))
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""
-        return QSize(70, 32)
+        return QSize(theme.px(70), theme.px(32))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it with the colours in force."""
         painter = QPainter(self)
         painter.setFont(theme.font("label"))
         painter.setPen(theme.color("bad" if self._device.short_bytes else "dim"))
-        area = QRectF(0, 0, self.width(), 16)
+        area = QRectF(0, 0, self.width(), theme.px(16))
         painter.drawText(
             area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self._words
         )
@@ -66,7 +66,7 @@ class MiniBar(QWidget):
             self._device.name, Qt.TextElideMode.ElideRight, room
         )
         painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
-        paint_bar(painter, QRectF(0, 19, self.width(), 9), self._device)
+        paint_bar(painter, QRectF(0, theme.px(19), self.width(), 9), self._device)
 
 
 class EngineStrip(QFrame):
@@ -85,15 +85,15 @@ class EngineStrip(QFrame):
         self.setObjectName("engine_strip")
         self.setAccessibleName(self.tr("Engine, folded"))
         self.setProperty("surface", "panel")
-        self.setFixedHeight(HEIGHT_PX)
+        theme.size(self, "FixedHeight", HEIGHT_PX)
         self._bars: list[MiniBar] = []
         self._shown: tuple[DeviceView, ...] = ()
         self._newest: SpeedSample | None = None
         self._dot = Dot()
         self._name = ElidedLabel("", "body")
-        self._name.setMinimumWidth(110)
+        theme.size(self._name, "MinimumWidth", 110)
         self._speed = label("", "meta", "dim")
-        self._speed.setMinimumWidth(72)
+        theme.size(self._speed, "MinimumWidth", 72)
         self._speed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         choose = icon_button("chevron-down", "strip_choose", self.tr("Choose a model (Ctrl+L)"))
         choose.clicked.connect(self.picker_requested)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QSplitter, QWidget
 
+from widgets import theme
 from widgets.parts import column, hairline
 from widgets.window_layout import WindowLayout
 
@@ -19,6 +20,10 @@ _SIDEBAR_PX: Final = (216, 420)
 _CENTRE_PX: Final = 360
 _ENGINE_PX: Final = (320, 560)
 _SETTLE_MS: Final = 800
+
+
+def _grown(normal: int) -> int:
+    return max(normal, theme.px(normal))
 
 
 class Panes(QSplitter):
@@ -48,9 +53,10 @@ class Panes(QSplitter):
         stack.addWidget(centre, 1)
         middle.setLayout(stack)
         middle.setMinimumWidth(_CENTRE_PX)
+        self._centre = middle
         for pane, (least, most) in ((sidebar, _SIDEBAR_PX), (engine, _ENGINE_PX)):
             pane.setMinimumWidth(least)
-            pane.setMaximumWidth(most)
+            theme.size(pane, "MaximumWidth", most)
         for part in (sidebar, middle, engine):
             self.addWidget(part)
         self.setChildrenCollapsible(False)
@@ -62,19 +68,33 @@ class Panes(QSplitter):
         self._settle.timeout.connect(self.settled)
         self.splitterMoved.connect(lambda _at, _which: self._settle.start())
 
+        theme.signals().changed.connect(self._on_theme_changed)
+
+    def _on_theme_changed(self) -> None:
+        # With larger text a window is narrow sooner.
+        self.fit(self.width())
+
+    def _set_least(self, width_px: int) -> None:
+        """Give the outer panes what their text needs, as far as the centre leaves it."""
+        left = width_px - self._centre.minimumSizeHint().width()
+        for pane, (least, _) in ((self.sidebar, _SIDEBAR_PX), (self.engine, _ENGINE_PX)):
+            pane.setMinimumWidth(max(least, min(_grown(least), left)))
+
     def apply(self, layout: WindowLayout, width_px: int) -> None:
         """Take over a remembered layout in a window of a width."""
         self._layout = layout
-        self._is_narrow = width_px < NARROW_PX
+        self._set_least(width_px)
+        self._is_narrow = width_px < _grown(NARROW_PX)
         self.sidebar.setVisible(layout.sidebar_shown and not self._is_narrow)
         self.engine.setVisible(layout.engine_shown and not self._is_narrow)
         self._show_strip()
         sides = layout.sidebar_px, layout.engine_px
-        self.setSizes([sides[0], max(_CENTRE_PX, width_px - sum(sides)), sides[1]])
+        self.setSizes([sides[0], max(_grown(_CENTRE_PX), width_px - sum(sides)), sides[1]])
 
     def fit(self, width_px: int) -> None:
         """Fold or unfold when the window becomes narrow or wide."""
-        if (width_px < NARROW_PX) != self._is_narrow:
+        self._set_least(width_px)
+        if (width_px < _grown(NARROW_PX)) != self._is_narrow:
             self.apply(self._layout, width_px)
         if self.isVisible():
             self._settle.start()

@@ -48,8 +48,12 @@ def restyle(widget: QWidget, name: str, value: object) -> None:
     """Set a property that the style sheet looks at, and make it look again."""
     if widget.property(name) != value:
         widget.setProperty(name, value)
+        own = widget.font()
         widget.style().unpolish(widget)
         widget.style().polish(widget)
+        # Otherwise it has the font again that it was made with, also where that was for another
+        # size of text.
+        widget.setFont(own)
         widget.update()
 
 
@@ -179,6 +183,12 @@ class ElidedLabel(QLabel):
         """Fit to the new size."""
         super().resizeEvent(event)
         self._elide()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Fit in another size of text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._elide()
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""

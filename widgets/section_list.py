@@ -141,10 +141,10 @@ class RowDelegate(QStyledItemDelegate):
     def sizeHint(self, _option: QStyleOptionViewItem, index: Index) -> QSize:
         """The size it would like."""
         each: ListRow = index.data(ROW_ROLE)
-        return QSize(80, _HEADING_PX if each.is_heading else self.height_of(each))
+        return QSize(80, theme.px(_HEADING_PX if each.is_heading else self.height_of(each)))
 
     def height_of(self, _row: ListRow) -> int:
-        """Height of an item in pixels."""
+        """Height of an item in pixels, at the normal size of text."""
         return self.item_height_px
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:

@@ -1,6 +1,8 @@
 """Colours, type and spacing of the window, and how they are put on a `QApplication`.
 
-What lives here: the two token sets, the fonts, the mode (system, light, dark) and the palette.
+What lives here: the two token sets, the fonts, the mode (system, light, dark), the size of the text
+and the palette. Whatever holds text takes its measures in pixels through `px` or `size`, so that it
+grows with the text.
 The style sheet built from the tokens is in `widgets.stylesheet`; icons are in `widgets.icons`.
 Painted widgets read `current()` inside `paintEvent`, so that they follow a change by themselves.
 """
@@ -14,7 +16,7 @@ from typing import Final, Literal
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
-from PySide6.QtWidgets import QApplication, QStyleFactory
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QStyleFactory, QWidget
 
 from widgets.stylesheet import Tokens, style_sheet
 
@@ -35,10 +37,13 @@ __all__ = [
     "is_dark",
     "mode",
     "prepare",
+    "px",
     "signals",
+    "size",
 ]
 
 FontRole = Literal["body", "title", "meta", "label", "mono"]
+Measure = Literal["FixedHeight", "FixedWidth", "MinimumHeight", "MinimumWidth", "MaximumWidth"]
 
 # `faint` is a step stronger than the drawings have it: there it fell below 3:1 on every surface.
 LIGHT: Final = Tokens(
@@ -121,6 +126,9 @@ _SIZE_PX: Final[dict[FontRole, int]] = {
     "label": 11,
     "mono": 12,
 }
+_NORMAL_PX: Final = _SIZE_PX["body"]
+_MEASURES: Final = "text_measures"
+_NORMAL: Final = "text_normal_px"
 _FONT_FILES: Final = ("Inter-Regular.otf", "Inter-Italic.otf", "Inter-SemiBold.otf")
 
 
@@ -133,7 +141,7 @@ class Mode(StrEnum):
 
 
 class ThemeSignals(QObject):
-    """Speaks on the main thread; `changed` comes after palette and style sheet are in place."""
+    """Speaks on the main thread; `changed` comes when colours or sizes of text are in place."""
 
     changed = Signal()
 
@@ -144,6 +152,9 @@ class _Theme:
     def __init__(self) -> None:
         self.tokens = LIGHT
         self.mode = Mode.SYSTEM
+        self.text_px = _NORMAL_PX
+        # Whether widgets may be there that were made for another size of text.
+        self.is_resized = False
         # Whose palette and whose style sheet the application has.
         self.painted: Tokens | None = None
         self.dressed: Tokens | None = None
@@ -184,7 +195,35 @@ def signals() -> ThemeSignals:
     return _theme.signals
 
 
-def prepare(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
+def px(normal: float) -> int:
+    """A measure of something that holds text, grown or shrunk with it.
+
+    Args:
+        normal: Pixels at the normal size of text.
+    """
+    return round(normal * _theme.text_px / _NORMAL_PX)
+
+
+def size(widget: QWidget, measure: Measure, normal: int) -> None:
+    """Set a measure of a widget that holds text: now, and whenever the size of text changes.
+
+    It grows with the text and does not shrink with it: icons and edges keep their size.
+
+    Args:
+        widget: Whose measure it is.
+        measure: Which one.
+        normal: Pixels at the normal size of text.
+    """
+    kept: dict[Measure, int] = widget.property(_MEASURES) or {}
+    widget.setProperty(_MEASURES, kept | {measure: normal})
+    _measure(widget, measure, normal)
+
+
+def _measure(widget: QWidget, measure: Measure, normal: int) -> None:
+    getattr(widget, f"set{measure}")(max(normal, px(normal)))
+
+
+def prepare(app: QApplication, wanted: Mode | str = Mode.SYSTEM, text_px: int = _NORMAL_PX) -> None:
     """Put everything but the style sheet on the application: what widgets are made with.
 
     For a window that is put together before it is shown; `apply` follows. Under a style sheet Qt
@@ -194,8 +233,10 @@ def prepare(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
     Args:
         app: The running application.
         wanted: ``system``, ``light`` or ``dark``.
+        text_px: Height of the text that most of the window is written in.
     """
     _theme.mode = Mode(wanted)
+    _theme.text_px = text_px
     if _theme.followed is not app:
         _theme.followed = app
         _theme.painted = None
@@ -212,15 +253,60 @@ def apply(app: QApplication, wanted: Mode | str = Mode.SYSTEM) -> None:
         app: The running application.
         wanted: ``system``, ``light`` or ``dark``.
     """
-    prepare(app, wanted)
+    prepare(app, wanted, _theme.text_px)
     _dress(app)
+
+
+def set_text_size(app: QApplication, text_px: int) -> None:
+    """Show all text of the application in another size, at once.
+
+    Args:
+        app: The running application.
+        text_px: Height of the text that most of the window is written in.
+    """
+    if text_px == _theme.text_px:
+        return
+    # No two roles of different sizes are ever drawn alike: a size tells which it is.
+    normal_of = {_font_px(role): normal for role, normal in _SIZE_PX.items()}
+    _theme.text_px = text_px
+    _theme.is_resized = True
+    app.setFont(font("body"))
+    _resize_all(app, normal_of)
+    signals().changed.emit()
+
+
+def _resize_all(app: QApplication, normal_of: dict[int, int]) -> None:
+    """Give all widgets the size of text in force.
+
+    Under a style sheet the font of the application reaches no widget that is there already, and
+    each new sheet brings back the fonts that widgets were made with: each one is told, and what it
+    was told first stays known.
+    """
+    for widget in app.allWidgets():
+        own = widget.font()
+        normal: int | None = widget.property(_NORMAL) or normal_of.get(own.pixelSize())
+        if normal is not None:
+            widget.setProperty(_NORMAL, normal)
+            own.setPixelSize(px(normal))
+            widget.setFont(own)
+        kept: dict[Measure, int] = widget.property(_MEASURES) or {}
+        for measure, at_normal in kept.items():
+            _measure(widget, measure, at_normal)
+        if isinstance(widget, QAbstractItemView):
+            widget.scheduleDelayedItemsLayout()
+        widget.updateGeometry()
+
+
+def _font_px(role: FontRole) -> int:
+    return px(_SIZE_PX[role])
 
 
 def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
     """The font of a role, with tabular figures.
 
     Args:
-        role: ``body`` 13 px, ``title`` 15 px, ``meta`` 12 px, ``label`` 11 px, ``mono`` for code.
+        role: At the normal size ``body`` 13 px, ``title`` 15 px, ``meta`` 12 px, ``label`` 11 px,
+            ``mono`` for code.
         strong: Semi-bold; a title always is.
     """
     if role == "mono":
@@ -228,7 +314,7 @@ def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
     else:
         made = QFont(_theme.family) if _theme.family else QFont()
         made.setFeature(QFont.Tag("tnum"), 1)
-    made.setPixelSize(_SIZE_PX[role])
+    made.setPixelSize(_font_px(role))
     # Said of both: a label would take over a weight that it does not say from its button.
     heavy = strong or role == "title"
     made.setWeight(QFont.Weight.DemiBold if heavy else QFont.Weight.Normal)
@@ -270,6 +356,8 @@ def _dress(app: QApplication) -> None:
         return
     _theme.dressed = _theme.tokens
     app.setStyleSheet(style_sheet(_theme.tokens))
+    if _theme.is_resized:
+        _resize_all(app, {_font_px(role): normal for role, normal in _SIZE_PX.items()})
     signals().changed.emit()
 
 

@@ -171,9 +171,9 @@ class Toasts(QWidget):
         self.setVisible(bool(self._shown))
         if not self._shown:
             return
-        width = min(_WIDTH_PX, self._host.width() - 2 * theme.SPACE.l)
+        width = min(theme.px(_WIDTH_PX), self._host.width() - 2 * theme.SPACE.l)
         height = sum(toast.height_for(width) for toast in self._shown.values())
         height += theme.SPACE.s * (len(self._shown) - 1)
         left = (self._host.width() - width) // 2
-        self.setGeometry(left, _TOP_PX, width, height)
+        self.setGeometry(left, theme.px(_TOP_PX), width, height)
         self.raise_()

@@ -86,7 +86,7 @@ class Desktop(QObject):
         self.crashes = CrashLog(self._on_crash, self._crash_facts)
         self.crashes.install()
         self.settings = SettingsFile(on_problem=self._tell_later)
-        theme.prepare(application, self.settings.app.theme)
+        theme.prepare(application, self.settings.app.theme, self.settings.app.text_size)
         self._application = application
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="build")
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
@@ -521,6 +521,7 @@ class Desktop(QObject):
         self.window.set_app_settings(settings)
         if settings.theme != old.theme:
             theme.apply(self._application, settings.theme)
+        theme.set_text_size(self._application, settings.text_size)
         if settings.telemetry_hz != old.telemetry_hz:
             self.instruments.sampler.set_rate(settings.telemetry_hz)
         self.chat_view.set_long_paste(settings.long_paste_characters)

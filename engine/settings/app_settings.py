@@ -20,7 +20,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         int,
         about(
             "Text size",
-            "Size of the conversation's text.",
+            "Size of the text in the window.",
             group=Group.WINDOW,
             unit="px",
             ge=10,

@@ -314,6 +314,28 @@ def test_preferences_take_effect_at_once(desk: Desk) -> None:
     desk.until(desk.store.documents.all, "the paste as a document")
 
 
+def test_the_size_of_text_is_remembered(qapp: QApplication) -> None:
+    with open_desk(qapp, command=faulty()) as desk:
+        field, row_px = desk.view.composer.input, desk.view.ledger.height()
+        normal = field.height()
+        desk.load()
+        desk.ask("why")
+        message_px = desk.view.transcript.verticalScrollBar().maximum()
+        settings = msgspec.structs.replace(desk.desktop.settings.app, text_size=26)
+        desk.desktop.window.app_settings_edited.emit(settings)
+        assert field.font().pixelSize() == 26
+        assert field.height() > 1.5 * normal
+        assert desk.view.ledger.height() == 2 * row_px
+        assert desk.view.transcript.verticalScrollBar().maximum() >= message_px
+        widget = desk.view.findChild(MessageWidget)
+        assert widget is not None
+        assert widget.body.flow.height >= 40
+    with open_desk(qapp, command=faulty()) as desk:
+        assert desk.view.composer.input.font().pixelSize() == 26
+        assert desk.view.ledger.height() == 2 * row_px
+    theme.set_text_size(qapp, 13)
+
+
 def test_a_window_that_cannot_be_seen_reads_no_instruments(desk: Desk) -> None:
     window, taken = desk.desktop.window, [0]
     desk.desktop.instruments.snapshot_taken.connect(lambda _s: taken.append(1))

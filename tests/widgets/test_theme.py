@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFontInfo, QFontMetrics
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPushButton, QWidget
 
-from widgets import icons, theme
+from widgets import icons, parts, theme
+from widgets.engine_pane.viewdata import ModelFileView
+from widgets.models.model_list import ModelDelegate
+from widgets.section_list import ListRow, SectionList
 from widgets.theme import DARK, LIGHT, Tokens
 
 if TYPE_CHECKING:
@@ -134,3 +137,53 @@ def test_the_application_has_an_icon_for_every_usual_size(app: QApplication) -> 
             image.pixelColor(size_px // 2, y).lightness() > mark.lightness() - 60
             for y in range(size_px)
         ), "no mark"
+
+
+def test_the_size_of_text_changes_at_once_and_outlives_a_theme(
+    qapp: QApplication, qtbot: QtBot
+) -> None:
+    theme.apply(qapp, "light")
+    made = QWidget()
+    qtbot.addWidget(made)
+    plain, small = QLineEdit(made), parts.label("words", "meta")
+    small.setParent(made)
+    listed = SectionList("list", "List", ModelDelegate())
+    listed.setParent(made)
+    listed.set_rows([ListRow("a", "a", ModelFileView("a", "a", "Demo"))])
+    theme.size(made, "FixedHeight", 40)
+    made.show()
+
+    def sizes() -> tuple[int, ...]:
+        QApplication.processEvents()
+        fonts = plain.font().pixelSize(), small.font().pixelSize()
+        return *fonts, theme.font("mono").pixelSize(), made.height(), listed.sizeHintForRow(0)
+
+    normal = sizes()
+    assert normal == (13, 12, 12, 40, 48)
+    try:
+        theme.set_text_size(qapp, 26)
+        assert sizes() == (26, 24, 24, 80, 96)
+        theme.apply(qapp, "dark")
+        parts.restyle(small, "tone", "warn")
+        assert sizes() == (26, 24, 24, 80, 96)
+        late = parts.label("later", "label")
+        assert late.font().pixelSize() == 22
+        # Text shrinks, and what icons stand in does not.
+        theme.set_text_size(qapp, 10)
+        assert sizes() == (10, 9, 9, 40, 37)
+        theme.apply(qapp, "light")
+        assert sizes() == (10, 9, 9, 40, 37)
+    finally:
+        theme.set_text_size(qapp, 13)
+    assert sizes() == normal
+
+
+@pytest.mark.parametrize("text_px", range(10, 29))
+def test_a_size_tells_which_role_it_belongs_to(qapp: QApplication, text_px: int) -> None:
+    theme.set_text_size(qapp, text_px)
+    try:
+        sizes = [theme.font(role).pixelSize() for role in ("label", "meta", "body", "title")]
+        assert sizes == sorted(set(sizes))
+        assert sizes[2] == text_px
+    finally:
+        theme.set_text_size(qapp, 13)

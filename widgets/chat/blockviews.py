@@ -37,12 +37,12 @@ _HEADING_PX: Final = {1: 18, 2: 15, 3: 14}
 
 def indent_of(leaf: Leaf) -> float:
     """Distance of a leaf's content from the left edge of the column."""
-    return leaf.place.depth * INDENT_PX + leaf.place.quote * QUOTE_PX
+    return leaf.place.depth * theme.px(INDENT_PX) + leaf.place.quote * QUOTE_PX
 
 
 def body_style() -> TextStyle:
     """Plain text of a message."""
-    return TextStyle(theme.font("body"), theme.current().text, BODY_LINE_PX)
+    return TextStyle(theme.font("body"), theme.current().text, theme.px(BODY_LINE_PX))
 
 
 def _text_style(leaf: TextLeaf, tone: Tone) -> TextStyle:
@@ -52,8 +52,8 @@ def _text_style(leaf: TextLeaf, tone: Tone) -> TextStyle:
         return TextStyle(base.font, theme.current().dim, base.line_px) if is_dim else base
     font = theme.font("body", strong=True)
     size = _HEADING_PX.get(leaf.level, 13)
-    font.setPixelSize(round(size * font.pixelSize() / 13))
-    return TextStyle(font, theme.current().text, round(size * 1.5))
+    font.setPixelSize(theme.px(size))
+    return TextStyle(font, theme.current().text, theme.px(size * 1.5))
 
 
 class TextView(LeafView):
@@ -82,7 +82,9 @@ class TextView(LeafView):
         if marker:
             painter.setFont(self._style.font)
             painter.setPen(QColor(theme.current().dim))
-            gutter = QRectF(x - 2 * INDENT_PX, y, 2 * INDENT_PX - 7, self._style.line_px)
+            gutter = QRectF(
+                x - 2 * theme.px(INDENT_PX), y, 2 * theme.px(INDENT_PX) - 7, self._style.line_px
+            )
             painter.drawText(
                 gutter, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, marker
             )
@@ -123,7 +125,7 @@ class TableView(LeafView):
     def _build(self, leaf: TableLeaf, typesetter: Typesetter, ratio: float) -> None:
         body = body_style()
         head_font = theme.font("meta", strong=True)
-        head = TextStyle(head_font, theme.current().dim, BODY_LINE_PX)
+        head = TextStyle(head_font, theme.current().dim, theme.px(BODY_LINE_PX))
         at = 0
         for index, row in enumerate(leaf.shown_rows):
             style = head if leaf.first and index == 0 else body
@@ -149,7 +151,7 @@ class TableView(LeafView):
         self._tops = []
         y = 0.0
         for row in self._rows:
-            height = BODY_LINE_PX
+            height = float(theme.px(BODY_LINE_PX))
             for column, (_at, cell) in enumerate(row[:count]):
                 height = max(height, cell.layout(max(8.0, self._columns[column] - 2 * _CELL_X)))
             self._tops.append((y, y + height + 2 * _CELL_Y))
@@ -158,16 +160,16 @@ class TableView(LeafView):
         return self.height
 
     def _shares(self, width: float, count: int) -> list[float]:
-        natural = [_NARROWEST_CELL_PX] * count
+        natural = [float(theme.px(_NARROWEST_CELL_PX))] * count
         for row in self._rows:
             for column, (_at, cell) in enumerate(row[:count]):
-                wanted = min(cell.measure(), _WIDEST_CELL_PX) + 2 * _CELL_X + 1
+                wanted = min(cell.measure(), theme.px(_WIDEST_CELL_PX)) + 2 * _CELL_X + 1
                 natural[column] = max(natural[column], wanted)
         total = sum(natural)
         if total <= width:
             spare = (width - total) / max(1, count)
             return [share + spare for share in natural]
-        floor = min(_NARROWEST_CELL_PX, width / max(1, count))
+        floor = min(theme.px(_NARROWEST_CELL_PX), width / max(1, count))
         rest = width - floor * count
         over = total - floor * count
         return [floor + (share - floor) * rest / over for share in natural]
@@ -227,7 +229,7 @@ class MathView(LeafView):
 
     def __init__(self, leaf: MathLeaf, typesetter: Typesetter, ratio: float) -> None:
         super().__init__(leaf)
-        style = TextStyle(theme.font("mono"), theme.current().dim, BODY_LINE_PX)
+        style = TextStyle(theme.font("mono"), theme.current().dim, theme.px(BODY_LINE_PX))
         size = body_style().font.pixelSize() * 1.25
         request = FormulaRequest(leaf.text, size, theme.current().text, ratio, is_display=True)
         self._formula: Formula | None = typesetter.formula(request)

@@ -175,7 +175,7 @@ class BodyCanvas(QWidget):
             button.show()
         width = button.fontMetrics().horizontalAdvance(button.text()) + 18
         right = placed.x + placed.view.width
-        button.setGeometry(round(right - width - 6), round(y + 2), width, 26)
+        button.setGeometry(round(right - width - 6), round(y + 2), width, theme.px(26))
 
     def _copy_code(self, key: tuple[int, int]) -> None:
         placed = self.flow.boxes[key[0]].placed[key[1]]

@@ -106,7 +106,7 @@ class ChatView(QWidget):
         foot.addWidget(self.ledger)
         foot.addWidget(self.composer)
         self._foot.setLayout(foot)
-        self._foot.setMaximumWidth(_COMPOSER_PX)
+        theme.size(self._foot, "MaximumWidth", _COMPOSER_PX)
         line = parts.row(0, (theme.SPACE.l, 0, theme.SPACE.l, 0))
         line.addStretch(1)
         line.addWidget(self._foot, 1000)

@@ -115,7 +115,7 @@ class _Chip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedHeight(CHIP_PX)
+        theme.size(self, "FixedHeight", CHIP_PX)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the frame."""
@@ -167,7 +167,7 @@ class DocumentChip(_Chip):
         name = parts.button("", "chipOpen", "name")
         name.setFont(theme.font("meta", strong=True))
         shown = name.fontMetrics().elidedText(
-            neutralised(chip.name), Qt.TextElideMode.ElideMiddle, _NAME_PX
+            neutralised(chip.name), Qt.TextElideMode.ElideMiddle, theme.px(_NAME_PX)
         )
         name.setText(shown.replace("&", "&&"))
         name.setAccessibleName(self.tr("Open {name}").format(name=chip.name))

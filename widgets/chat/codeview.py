@@ -87,7 +87,7 @@ class CodeView(LeafView):
         at = self._starts[-1] + units(self._texts[-1]) + 1 if self._texts else 0
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.NoWrap)
-        option.setTabStopDistance(4 * 7.25)
+        option.setTabStopDistance(theme.px(4 * 7.25))
         for text in lines:
             layout = QTextLayout(_shown_line(text), self._font)
             layout.setCacheEnabled(True)
@@ -159,7 +159,7 @@ class CodeView(LeafView):
     @property
     def text_top(self) -> float:
         """Where the first line begins."""
-        return HEADER_PX if self.code.first else 0.0
+        return theme.px(HEADER_PX) if self.code.first else 0.0
 
     @property
     def overflow(self) -> float:
@@ -171,7 +171,7 @@ class CodeView(LeafView):
         self.width = width
         self.scroll.offset = min(self.scroll.offset, self.overflow)
         bottom = BOTTOM_PX if self.code.last else 0.0
-        self.height = self.text_top + len(self._lines) * LINE_PX + bottom
+        self.height = self.text_top + len(self._lines) * theme.px(LINE_PX) + bottom
         return self.height
 
     def draw(self, painter: QPainter, x: float, y: float, marks: Sequence[Mark]) -> None:
@@ -182,15 +182,15 @@ class CodeView(LeafView):
         clip = painter.clipBoundingRect()
         low, high = 0, len(self._lines)
         if not clip.isEmpty():
-            low = max(0, int((clip.top() - y - self.text_top) // LINE_PX))
-            high = min(high, int((clip.bottom() - y - self.text_top) // LINE_PX) + 2)
+            low = max(0, int((clip.top() - y - self.text_top) // theme.px(LINE_PX)))
+            high = min(high, int((clip.bottom() - y - self.text_top) // theme.px(LINE_PX)) + 2)
         painter.save()
         inner = QRectF(x + PAD_PX - 4, y, self.width - 2 * PAD_PX + 8, self.height)
         painter.setClipRect(inner, Qt.ClipOperation.IntersectClip)
         painter.setPen(QColor(theme.current().text))
         left = x + PAD_PX - self.scroll.offset
         for index in range(low, high):
-            top = y + self.text_top + index * LINE_PX
+            top = y + self.text_top + index * theme.px(LINE_PX)
             self._draw_marks(painter, left, top, index, marks)
             self._lines[index].draw(painter, QPointF(left, top + 1))
         painter.restore()
@@ -215,7 +215,7 @@ class CodeView(LeafView):
     def _draw_language(self, painter: QPainter, x: float, y: float) -> None:
         painter.setFont(theme.font("label"))
         painter.setPen(QColor(theme.current().dim))
-        label = QRectF(x + PAD_PX, y + 3, self.width - 2 * PAD_PX - 60, HEADER_PX - 4)
+        label = QRectF(x + PAD_PX, y + 3, self.width - 2 * PAD_PX - 60, theme.px(HEADER_PX) - 4)
         align = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(label, align, self.code.language[:40] or "text")
 
@@ -230,7 +230,7 @@ class CodeView(LeafView):
                 a = line.cursorToX(min(low, size))[0]  # type: ignore[index]
                 b = line.cursorToX(min(high, size))[0]  # type: ignore[index]
                 b += 6 if high > size else 0
-                draw_mark(painter, QRectF(left + a, top, b - a, LINE_PX), mark)
+                draw_mark(painter, QRectF(left + a, top, b - a, theme.px(LINE_PX)), mark)
 
     def _draw_bar(self, painter: QPainter, x: float, y: float) -> None:
         rect = self.bar_rect()
@@ -262,7 +262,7 @@ class CodeView(LeafView):
         """Nearest position."""
         if not self._lines:
             return 0
-        index = min(max(0, int((y - self.text_top) // LINE_PX)), len(self._lines) - 1)
+        index = min(max(0, int((y - self.text_top) // theme.px(LINE_PX))), len(self._lines) - 1)
         line = self._lines[index].lineAt(0)
         inside = line.xToCursor(x - PAD_PX + self.scroll.offset) if line.isValid() else 0
         return self._starts[index] + inside
@@ -270,7 +270,7 @@ class CodeView(LeafView):
     def top_of(self, position: int) -> float:
         """Height of the line of a position."""
         index = max(0, bisect_right(self._starts, position) - 1)
-        return self.text_top + index * LINE_PX
+        return self.text_top + index * theme.px(LINE_PX)
 
 
 def _shown_line(text: str) -> str:

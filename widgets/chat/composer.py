@@ -72,7 +72,7 @@ class Composer(QWidget):
         self._attach = parts.icon_button("attach", "composerAttach", self.tr("Add documents"))
         self._add = parts.button(self.tr("+ Add document"), "composerAddDocument")
         self._add.setFont(theme.font("meta"))
-        self._add.setFixedHeight(CHIP_PX)
+        theme.size(self._add, "FixedHeight", CHIP_PX)
         self._send = parts.button(self.tr("Send ⏎"), "composerSend", "primary")
         self._send.setAccessibleName(self.tr("Send"))
         self._stop = parts.button(self.tr("Stop"), "composerStop")

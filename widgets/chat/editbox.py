@@ -64,10 +64,10 @@ class EditBox(QFrame):
 
     def height_for(self, width: int) -> int:
         """Grows with its text."""
-        per_line = max(10, int((width - 40) / 7))
+        per_line = max(10, int((width - 40) / theme.px(7)))
         rows = sum(len(line) // per_line + 1 for line in self.input.toPlainText().split("\n"))
         self._lines = min(max(rows, _MIN_LINES), _MAX_LINES)
-        return self._lines * self.input.fontMetrics().lineSpacing() + _CHROME_PX
+        return self._lines * self.input.fontMetrics().lineSpacing() + theme.px(_CHROME_PX)
 
     def _on_text_changed(self) -> None:
         before = self._lines

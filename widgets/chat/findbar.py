@@ -80,7 +80,7 @@ class FindBar(QWidget):
         parts.named(self.input, "findInput", self.tr("Find in this chat"))
         self._count = parts.label("", "meta", "dim")
         parts.named(self._count, "findCount")
-        self._count.setMinimumWidth(84)
+        theme.size(self._count, "MinimumWidth", 84)
         before = parts.icon_button("chevron-up", "findPrevious", self.tr("Previous (Shift+Enter)"))
         after = parts.icon_button("chevron-down", "findNext", self.tr("Next (Enter)"))
         close = parts.icon_button("close", "findClose", self.tr("Close (Esc)"))

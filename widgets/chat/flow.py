@@ -9,7 +9,16 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from widgets.chat.blockviews import MathView, RuleView, TableView, TextView, Tone, indent_of
+from widgets import theme
+from widgets.chat.blockviews import (
+    BODY_LINE_PX,
+    MathView,
+    RuleView,
+    TableView,
+    TextView,
+    Tone,
+    indent_of,
+)
 from widgets.chat.chunks import Chunk, Chunker
 from widgets.chat.codeview import HEADER_PX, LINE_PX, CodeView, SideScroll
 from widgets.chat.leaves import CodeLeaf, Leaf, MathLeaf, TableLeaf, TextLeaf
@@ -140,10 +149,10 @@ class Flow:
     def _estimate(self, chunk: Chunk) -> float:
         if chunk.kind == "code":
             lines = chunk.source.count("\n") + 1
-            return lines * LINE_PX + (HEADER_PX + 12 if chunk.first else 0) + 12
-        wide = max(12.0, self.width / _CHAR_PX)
+            return lines * theme.px(LINE_PX) + (theme.px(HEADER_PX) + 12 if chunk.first else 0) + 12
+        wide = max(12.0, self.width / theme.px(_CHAR_PX))
         rows = sum(int(len(line) / wide) + 1 for line in chunk.source.split("\n"))
-        return rows * 21.0 + 12
+        return rows * theme.px(BODY_LINE_PX) + 12
 
     @property
     def height(self) -> float:
@@ -179,6 +188,9 @@ class Flow:
 
     def forget_views(self) -> None:
         """Lay everything out anew, e.g. in other colours; heights stay until then."""
+        self._columns.clear()
+        for scroll in self._scrolls.values():
+            scroll.content = 0.0
         for box in self.boxes:
             box.placed = []
 

@@ -95,6 +95,11 @@ class StatsLine(QWidget):
             self.update()
         self.setToolTip(tooltip)
 
+    def restyle(self) -> None:
+        """Take the size of text in force."""
+        self._width_px = self._measure()
+        self.update()
+
     def natural_width(self) -> float:
         """Width of everything on one line."""
         return self._width_px
@@ -109,7 +114,7 @@ class StatsLine(QWidget):
 
     def sizeHint(self) -> QSize:
         """One line."""
-        return QSize(round(self.natural_width()), ROW_PX)
+        return QSize(round(self.natural_width()), theme.px(ROW_PX))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint as many groups as there is room for; the rest is in the tooltip's terms."""
@@ -124,7 +129,7 @@ class StatsLine(QWidget):
             for text, is_figure in group:
                 painter.setFont(fonts[is_figure])
                 painter.setPen(QColor(colors.dim if is_figure else colors.faint))
-                box = QRectF(x, 0, 600, self.height())
+                box = QRectF(x, 0, theme.px(600), self.height())
                 painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
                 x += QFontMetricsF(fonts[is_figure]).horizontalAdvance(text)
             x += _GAP_PX
@@ -270,12 +275,12 @@ class Footer(QWidget):
 
     def height_for(self, width: int) -> int:
         """One row, or two when figures and actions do not fit side by side."""
-        return 2 * ROW_PX if self._wraps(width) else ROW_PX
+        return 2 * theme.px(ROW_PX) if self._wraps(width) else theme.px(ROW_PX)
 
     def _wraps(self, width: int) -> bool:
         if not self._is_reply or self._view is None or self._view.stats is None:
             return False
-        return self.stats.natural_width() + 250 > width
+        return self.stats.natural_width() + theme.px(250) > width
 
     def arrange(self) -> None:
         """Put figures, versions and actions in their places."""
@@ -283,16 +288,16 @@ class Footer(QWidget):
         x, y = 0, 0
         if self._is_reply:
             stats_width = min(round(self.stats.natural_width()) + 2, self.width())
-            self.stats.setGeometry(0, 0, stats_width, ROW_PX)
+            self.stats.setGeometry(0, 0, stats_width, theme.px(ROW_PX))
             start = 0 if self._versions else -9
-            x, y = (start, ROW_PX) if wraps else (max(start, stats_width - 10), 0)
+            x, y = (start, theme.px(ROW_PX)) if wraps else (max(start, stats_width - 10), 0)
         shown = [button for button in self._buttons if self._wanted and not self._busy]
         row: list[QWidget] = [*self._versions, *shown]
         if not self._is_reply:
             x = self.width() - sum(map(self._width_of, row)) + 8
         for widget in row:
             width = self._width_of(widget)
-            widget.setGeometry(x, y + (ROW_PX - 26) // 2, width, 26)
+            widget.setGeometry(x, y + (theme.px(ROW_PX) - theme.px(26)) // 2, width, theme.px(26))
             x += width
 
     def _width_of(self, widget: QWidget) -> int:

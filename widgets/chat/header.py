@@ -37,7 +37,7 @@ class Header(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("chatHeader")
-        self.setFixedHeight(HEIGHT_PX)
+        theme.size(self, "FixedHeight", HEIGHT_PX)
         self._title = ""
         self.title = _TitleEdit()
         self.title.setProperty("bare", "true")

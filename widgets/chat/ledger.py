@@ -53,7 +53,7 @@ class Ledger(QWidget):
         self._view = LedgerView()
         self._selected = -1
         self.setObjectName("contextLedger")
-        self.setFixedHeight(_HEIGHT_PX)
+        theme.size(self, "FixedHeight", _HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
@@ -190,7 +190,7 @@ class Ledger(QWidget):
         font = theme.font("meta")
         metrics = QFontMetricsF(font)
         painter.setFont(font)
-        line = QRectF(2, BAR_PX + 5, self.width() - 4, 20)
+        line = QRectF(2, BAR_PX + 5, self.width() - 4, theme.px(20))
         if not self._view.n_ctx:
             painter.setPen(theme.color("dim"))
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, self.tr("No model is loaded"))
@@ -205,9 +205,12 @@ class Ledger(QWidget):
         paint_legend(painter, metrics, line.top(), room, self._legend(metrics))
 
     def _legend(self, metrics: QFontMetricsF) -> list[tuple[SegmentView, str]]:
-        middle = Qt.TextElideMode.ElideMiddle
+        middle, room = Qt.TextElideMode.ElideMiddle, theme.px(130)
         return [
-            (part, f"{metrics.elidedText(self._name(part), middle, 130)} {compact(part.tokens)}")
+            (
+                part,
+                f"{metrics.elidedText(self._name(part), middle, room)} {compact(part.tokens)}",
+            )
             for part in self._shown()
         ]
 
@@ -273,4 +276,4 @@ class Ledger(QWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as it gets."""
-        return QSize(420, _HEIGHT_PX)
+        return QSize(theme.px(420), theme.px(_HEIGHT_PX))

@@ -62,7 +62,7 @@ def paint_legend(
     x = 2.0
     for at in kept:
         segment, text = entries[at]
-        swatch = QRectF(x, top + 7, _SWATCH_PX, _SWATCH_PX)
+        swatch = QRectF(x, top + theme.px(10) - 3, _SWATCH_PX, _SWATCH_PX)
         color = theme.color(_COLOR[segment.kind])
         if segment.kind == "reply_reserve":
             hatch(painter, swatch, color)
@@ -74,7 +74,7 @@ def paint_legend(
                 painter.setPen(QPen(theme.color("other"), 1))
                 painter.drawPath(path)
         painter.setPen(theme.color("dim"))
-        painter.drawText(QPointF(x + _SWATCH_PX + 5, top + 14), text)
+        painter.drawText(QPointF(x + _SWATCH_PX + 5, top + theme.px(14)), text)
         x += widths[at]
 
 

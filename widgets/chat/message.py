@@ -300,7 +300,7 @@ class MessageWidget(QWidget):
             y = self._place_records(width, y + _GAP_PX, follows=True) - _GAP_PX
         if self._state is not None:
             height = max(20, self._state.heightForWidth(width))
-            x = 0 if self._is_reply else max(0, width - 230)
+            x = 0 if self._is_reply else max(0, width - theme.px(230))
             self._state.setGeometry(x, y + 6, width - x, height)
             y += height + 6
         foot = self.footer.height_for(width)
@@ -312,7 +312,7 @@ class MessageWidget(QWidget):
     def _place_records(self, width: int, y: int, *, follows: bool) -> int:
         for row in self.records:
             if row.record.follows == follows:
-                height = max(34, row.heightForWidth(width))
+                height = max(theme.px(34), row.heightForWidth(width))
                 row.setGeometry(0, y, width, height)
                 y += height + _GAP_PX
         return y
@@ -323,8 +323,9 @@ class MessageWidget(QWidget):
             self._fold.setGeometry(0, y, width, height)
             y += height + 6
         if self._progress is not None and not self._progress.isHidden():
-            self._progress.setGeometry(0, y, width, 34)
-            y += 34
+            height = theme.px(34)
+            self._progress.setGeometry(0, y, width, height)
+            y += height
         return y + self._place_body(0, y, width, top, bottom)
 
     def _place_body(self, x: int, y: int, width: int, top: float, bottom: float) -> int:
@@ -336,7 +337,7 @@ class MessageWidget(QWidget):
 
     def _place_own(self, width: int, y: int, top: float, bottom: float) -> int:
         if self.view.documents:
-            y += _DOCUMENTS_PX
+            y += theme.px(_DOCUMENTS_PX)
         widest = round(width * _BUBBLE_SHARE)
         if self.edit_box is not None:
             height = self.edit_box.height_for(widest)
@@ -387,25 +388,33 @@ class MessageWidget(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(theme.current().dim))
         x = float(self.width())
-        bottom = self._bubble.top() if not self._bubble.isEmpty() else float(_DOCUMENTS_PX)
+        bottom = (
+            self._bubble.top() if not self._bubble.isEmpty() else float(theme.px(_DOCUMENTS_PX))
+        )
         for name in reversed(self.view.documents):
-            shown = metrics.elidedText(neutralised(name), Qt.TextElideMode.ElideMiddle, 220)
+            shown = metrics.elidedText(
+                neutralised(name), Qt.TextElideMode.ElideMiddle, theme.px(220)
+            )
             x -= metrics.horizontalAdvance(shown)
             if x < 24:
                 break
-            box = QRectF(x, bottom - _DOCUMENTS_PX, 240, 20)
+            box = QRectF(x, bottom - theme.px(_DOCUMENTS_PX), theme.px(240), theme.px(20))
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)
             x -= 20
             painter.drawPixmap(
-                round(x), round(bottom - _DOCUMENTS_PX + 2), icons.pixmap("document", "dim", 16)
+                round(x),
+                round(bottom - theme.px(_DOCUMENTS_PX) + 2),
+                icons.pixmap("document", "dim", 16),
             )
             x -= 12
 
     def restyle(self) -> None:
         """Take the colours in force."""
         self.body.restyle()
-        if self._fold is not None and self._fold.body is not None:
-            self._fold.body.restyle()
+        if self._fold is not None:
+            self._fold.restyle()
+        self._natural_width = 0.0
+        self.footer.stats.restyle()
         self._make_records()
         self._make_state(self.view)
         self.update()

@@ -119,13 +119,13 @@ class MessageColumn(QAbstractScrollArea):
 
     def _estimate(self, view: MessageView) -> float:
         width = max(200, self.column_width())
-        wide = width / 7.1 if view.role != "user" else width * 0.8 / 7.1
+        wide = width / theme.px(7.1) if view.role != "user" else width * 0.8 / theme.px(7.1)
         size = len(view.text)
         sample = view.text[:_SAMPLE_CHARS]
         breaks = sample.count("\n") * size / max(1, len(sample))
         rows = size / wide + breaks * 0.8 + 1
         extra = 30 * len(view.records) + (30 if view.thinking else 0)
-        return rows * 21.0 + extra + (70 if view.role == "user" else 44)
+        return rows * theme.px(21) + extra + (70 if view.role == "user" else 44)
 
     def _make(self, index: int) -> MessageWidget:
         # All that draws a message: an empty chat opens without it.
@@ -168,7 +168,7 @@ class MessageColumn(QAbstractScrollArea):
 
     def column_width(self) -> int:
         """Width of the reading column."""
-        return max(120, min(theme.READING_WIDTH_PX, self.width() - 2 * _EDGE_PX))
+        return max(120, min(theme.px(theme.READING_WIDTH_PX), self.width() - 2 * _EDGE_PX))
 
     def _column_left(self) -> int:
         # In the middle of the whole, so that the column stays put when the scroll bar comes.
@@ -283,7 +283,7 @@ class MessageColumn(QAbstractScrollArea):
         return total
 
     def _card_width(self, card: Card) -> int:
-        return min(460, self.column_width()) if card.is_centred else self.column_width()
+        return min(theme.px(460), self.column_width()) if card.is_centred else self.column_width()
 
     def _place_cards(self, scroll: int) -> None:
         y = self._tops[-1] + 8 - scroll
@@ -336,10 +336,13 @@ class MessageColumn(QAbstractScrollArea):
             self._place(self.verticalScrollBar().value())
 
     def restyle(self) -> None:
-        """Take the colours in force."""
+        """Take the colours and sizes in force."""
         for item in self._items:
             if item.widget is not None:
                 item.widget.restyle()
+            else:
+                item.height = self._estimate(item.view)
+        self._measure_from(0)
         self._make_cards()
         self.arrange()
         self.viewport().update()

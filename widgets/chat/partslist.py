@@ -56,7 +56,7 @@ class PartsList(QScrollArea):
     def height_for(self, width: int) -> int:
         """How high it wants to be at a width."""
         inner = width - self.verticalScrollBar().sizeHint().width()
-        return min(_MOST_PX, max(24, self._inside.heightForWidth(inner)) + _ROOM_PX)
+        return min(theme.px(_MOST_PX), max(24, self._inside.heightForWidth(inner)) + _ROOM_PX)
 
     def _part(self, view: PartView) -> QVBoxLayout:
         column = parts.column(2)

@@ -35,7 +35,7 @@ def detail_box(text: str, name: str) -> QPlainTextEdit:
     box.setReadOnly(True)
     box.setPlainText(text)
     box.setFont(theme.font("mono"))
-    box.setFixedHeight(_DETAIL_PX)
+    theme.size(box, "FixedHeight", _DETAIL_PX)
     box.setTabChangesFocus(True)
     parts.named(box, name, box.tr("Details"))
     return box
@@ -63,7 +63,7 @@ class ProgressRow(QWidget):
 
     def sizeHint(self) -> QSize:
         """One line and the bar."""
-        return QSize(320, 34)
+        return QSize(theme.px(320), theme.px(34))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bar."""

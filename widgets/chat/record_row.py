@@ -150,7 +150,7 @@ class _RecordEditor(QWidget):
         self.input = QPlainTextEdit()
         self.input.setPlainText(text)
         self.input.setFont(theme.font("body"))
-        self.input.setFixedHeight(_EDIT_PX)
+        theme.size(self.input, "FixedHeight", _EDIT_PX)
         self.input.setTabChangesFocus(True)
         self.input.moveCursor(QTextCursor.MoveOperation.End)
         self.input.installEventFilter(self)

@@ -105,19 +105,28 @@ class ThinkingFold(QWidget):
         if text != self._head.text():
             self._head.setText(text)
             self._head.setAccessibleName(words)
-            width = self._head.fontMetrics().horizontalAdvance(text) + 18
-            self._head.setGeometry(_INDENT_PX - 9, 0, width, HEAD_PX)
+            self._fit_head()
+
+    def _fit_head(self) -> None:
+        width = self._head.fontMetrics().horizontalAdvance(self._head.text()) + 18
+        self._head.setGeometry(_INDENT_PX - 9, 0, width, theme.px(HEAD_PX))
+
+    def restyle(self) -> None:
+        """Take the colours and sizes in force."""
+        self._fit_head()
+        if self.body is not None:
+            self.body.restyle()
 
     def place(self, width: int, top: float, bottom: float) -> int:
         """Lay out at a width what lies between two heights; returns the height."""
         if self.body is None or self.body.isHidden():
-            return HEAD_PX
+            return theme.px(HEAD_PX)
         inner = width - _INDENT_PX
         self.body.flow.set_width(float(inner))
-        self.body.realise(top - HEAD_PX, bottom - HEAD_PX)
+        self.body.realise(top - theme.px(HEAD_PX), bottom - theme.px(HEAD_PX))
         height = round(self.body.flow.height)
-        self.body.setGeometry(_INDENT_PX, HEAD_PX + _GAP_PX, inner, height)
-        return HEAD_PX + _GAP_PX + height
+        self.body.setGeometry(_INDENT_PX, theme.px(HEAD_PX) + _GAP_PX, inner, height)
+        return theme.px(HEAD_PX) + _GAP_PX + height
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the line at the left."""

@@ -38,6 +38,6 @@ class Sheet(QDialog):
     def add_button(self, text: str, name: str, kind: Kind = "") -> QPushButton:
         """Append a button to the foot."""
         made = button(text, name, kind)
-        made.setMinimumWidth(88)
+        theme.size(made, "MinimumWidth", 88)
         self.foot.addWidget(made)
         return made

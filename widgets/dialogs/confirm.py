@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from widgets import theme
 from widgets.dialogs.base import Sheet
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Confirm(Sheet):
         self, parent: QWidget | None, title: str, text: str, act: str, *, is_danger: bool = False
     ) -> None:
         super().__init__(parent, "confirm", title, text)
-        self.setMinimumWidth(400)
+        theme.size(self, "MinimumWidth", 400)
         self.foot.addStretch(1)
         self.cancel = self.add_button(self.tr("Cancel"), "confirm_cancel")
         self.act = self.add_button(act, "confirm_act", "danger" if is_danger else "primary")

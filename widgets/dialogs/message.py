@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from widgets import theme
 from widgets.dialogs.base import Sheet
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ class Message(Sheet):
 
     def __init__(self, parent: QWidget | None, title: str, text: str) -> None:
         super().__init__(parent, "message", title, text)
-        self.setMinimumWidth(400)
+        theme.size(self, "MinimumWidth", 400)
         self.foot.addStretch(1)
         close = self.add_button(self.tr("Close"), "message_close", "primary")
         close.clicked.connect(self.accept)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit
 
+from widgets import theme
 from widgets.dialogs.base import Sheet
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class NameDialog(Sheet):
         is_secret: bool = False,
     ) -> None:
         super().__init__(parent, "name_dialog", title, text)
-        self.setMinimumWidth(360)
+        theme.size(self, "MinimumWidth", 360)
         self.line = QLineEdit(name)
         self.line.setObjectName("name_line")
         self.line.setAccessibleName(title)

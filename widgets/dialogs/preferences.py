@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Signal
 
+from widgets import theme
 from widgets.dialogs.base import Sheet
 from widgets.settings.form import SettingsForm
 
@@ -31,7 +32,8 @@ class Preferences(Sheet):
 
     def __init__(self, parent: QWidget | None, values: AppSettings) -> None:
         super().__init__(parent, "preferences", self.title())
-        self.resize(560, 520)
+        self.resize(max(560, theme.px(560)), 520)
+        theme.size(self, "MinimumWidth", 420)
         self.form = SettingsForm(values)
         self.form.edited.connect(self.edited)
         self.body.addWidget(self.form, 1)

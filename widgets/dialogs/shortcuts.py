@@ -26,7 +26,7 @@ class ShortcutsHelp(Sheet):
 
     def __init__(self, parent: QWidget | None, specs: tuple[ActionSpec, ...]) -> None:
         super().__init__(parent, "shortcuts_help", self.title())
-        self.setMinimumWidth(760)
+        theme.size(self, "MinimumWidth", 760)
         groups: dict[str, list[ActionSpec]] = {}
         for spec in specs:
             groups.setdefault(spec.group, []).append(spec)

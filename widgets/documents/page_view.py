@@ -143,7 +143,7 @@ class PageViewer(QDialog):
         parts.named(self._number, "pageNumber", self.tr("Page, by its number or label"))
         self._number.setToolTip(self.tr("Go to a page by its number or label (Ctrl+G)"))
         self._number.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._number.setFixedWidth(58)
+        theme.size(self._number, "FixedWidth", 58)
         self._place = parts.label("", "body", "dim")
         self._place.setObjectName("pagePlace")
         self._before = parts.icon_button(
@@ -233,7 +233,7 @@ class PageViewer(QDialog):
         column.addWidget(self._text, 1)
         pane = QWidget()
         pane.setLayout(column)
-        pane.setMinimumWidth(260)
+        theme.size(pane, "MinimumWidth", 260)
         return pane
 
     def _connect(self) -> None:

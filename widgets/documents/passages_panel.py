@@ -38,7 +38,7 @@ class PassagesPanel(QFrame):
         parts.named(self, "passages_panel", self.tr("Passages"))
         self.setProperty("surface", "panel")
         self.setMinimumWidth(_LEAST_PX)
-        self.setMaximumWidth(_MOST_PX)
+        theme.size(self, "MaximumWidth", _MOST_PX)
         self.view = PassagesView()
         self.cards: list[PassageCard] = []
         head = parts.row(theme.SPACE.s, (theme.SPACE.l, 10, theme.SPACE.s, 10))

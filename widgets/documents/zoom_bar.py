@@ -24,7 +24,7 @@ class ZoomBar(QWidget):
         self.percent = parts.label("", "meta", "dim")
         self.percent.setObjectName("zoomPercent")
         self.percent.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.percent.setFixedWidth(46)
+        theme.size(self.percent, "FixedWidth", 46)
         self.fit = parts.button(self.tr("Fit width"), "zoomFit", "quiet")
         self.fit.setToolTip(self.tr("As wide as there is room (Ctrl+0)"))
         self.own = parts.button(self.tr("100 %"), "zoomOwn", "quiet")

@@ -54,7 +54,7 @@ class EconomicsPage(QFrame):
         self.table.remove_requested.connect(self.remove_requested)
         self._unit = label("", "label", "dim")
         self._sentence = label("", "body", "dim", wrap=True)
-        self._sentence.setMinimumHeight(40)
+        theme.size(self._sentence, "MinimumHeight", 40)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty = label(
             self.tr("Choose a model to see what its context takes."), "body", "dim", wrap=True
@@ -157,7 +157,7 @@ class EconomicsPage(QFrame):
             head.addWidget(part)
         top = frame("bg")
         top.setLayout(head)
-        top.setFixedHeight(47)
+        theme.size(top, "FixedHeight", 47)
         inner = column(theme.SPACE.s)
         inner.addWidget(self._empty)
         inner.addWidget(self._unit)

@@ -67,11 +67,11 @@ class DeviceBar(QWidget):
 
     def sizeHint(self) -> QSize:
         """The size it would like."""
-        return QSize(260, _HEADING_PX + BAR_HEIGHT_PX + _SUBLINE_PX)
+        return QSize(theme.px(260), theme.px(_HEADING_PX) + BAR_HEIGHT_PX + theme.px(_SUBLINE_PX))
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""
-        return QSize(160, self.sizeHint().height())
+        return QSize(theme.px(160), self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it with the colours in force."""
@@ -79,7 +79,7 @@ class DeviceBar(QWidget):
         if not self._device.is_on:
             painter.setOpacity(0.5)
         self._paint_heading(painter)
-        area = QRectF(0, _HEADING_PX, self.width(), BAR_HEIGHT_PX)
+        area = QRectF(0, theme.px(_HEADING_PX), self.width(), BAR_HEIGHT_PX)
         paint_bar(painter, area, self._device)
         self._paint_subline(painter)
         if self.hasFocus():
@@ -110,7 +110,7 @@ class DeviceBar(QWidget):
         return self._live.used_bytes if self._live else None
 
     def _paint_heading(self, painter: QPainter) -> None:
-        area = QRectF(0, 0, self.width(), _HEADING_PX - 3)
+        area = QRectF(0, 0, self.width(), theme.px(_HEADING_PX) - 3)
         # What a device that is not used would hold is no question.
         room = self._paint_figure(painter, area) if self._device.is_on else area.width()
         self._paint_name(painter, area, room)
@@ -149,8 +149,8 @@ class DeviceBar(QWidget):
             painter.drawText(area.adjusted(taken, 0, 0, 0), left, ident)
 
     def _paint_subline(self, painter: QPainter) -> None:
-        top = _HEADING_PX + BAR_HEIGHT_PX
-        area = QRectF(0, top + 3, self.width(), _SUBLINE_PX - 3)
+        top = theme.px(_HEADING_PX) + BAR_HEIGHT_PX
+        area = QRectF(0, top + 3, self.width(), theme.px(_SUBLINE_PX) - 3)
         painter.setFont(theme.font("label"))
         painter.setPen(theme.color("bad" if self._device.is_lost else "dim"))
         history = self._history

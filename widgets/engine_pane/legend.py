@@ -41,7 +41,7 @@ class Legend(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         """The height it needs at a width."""
-        return (self._placed(width)[-1][1] + 1) * _LINE_PX
+        return (self._placed(width)[-1][1] + 1) * theme.px(_LINE_PX)
 
     def sizeHint(self) -> QSize:
         """The size it would like."""
@@ -49,7 +49,7 @@ class Legend(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""
-        return QSize(80, _LINE_PX)
+        return QSize(80, theme.px(_LINE_PX))
 
     def _placed(self, width: int) -> list[tuple[int, int]]:
         metrics = self.fontMetrics()
@@ -67,13 +67,15 @@ class Legend(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for (token, word), (x, line) in zip(self._items, self._placed(self.width()), strict=True):
-            middle = line * _LINE_PX + _LINE_PX / 2
+            middle = line * theme.px(_LINE_PX) + theme.px(_LINE_PX) / 2
             painter.setPen(theme.color("line") if token == "free" else Qt.PenStyle.NoPen)
             painter.setBrush(theme.color(token))
             painter.drawRoundedRect(QRectF(x, middle - _MARK_PX / 2, _MARK_PX, _MARK_PX), 2, 2)
             painter.setPen(theme.color("dim"))
             painter.drawText(
-                QRectF(x + _MARK_PX + 5, line * _LINE_PX, self.width(), _LINE_PX),
+                QRectF(
+                    x + _MARK_PX + 5, line * theme.px(_LINE_PX), self.width(), theme.px(_LINE_PX)
+                ),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
                 word,
             )

@@ -36,7 +36,7 @@ class MeasureSheet(Sheet):
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent, "measure_sheet", self.tr("Measure the best values"))
-        self.setMinimumWidth(_WIDTH_PX)
+        theme.size(self, "MinimumWidth", _WIDTH_PX)
         self._view = MeasuringView()
         self.words = _text("measure_words", label("", wrap=True))
         self.detail = _text("measure_detail", label("", "meta", "dim", wrap=True))

@@ -49,7 +49,7 @@ class FixRow(QPushButton):
         for part in (title, figure):
             part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setLayout(line)
-        self.setMinimumHeight(54 if fix.detail else 40)
+        theme.size(self, "MinimumHeight", 54 if fix.detail else 40)
 
 
 class Ladder(QWidget):

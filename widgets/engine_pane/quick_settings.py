@@ -94,7 +94,7 @@ class QuickSettings(QWidget):
         heading.addStretch(1)
         left = QWidget()
         left.setLayout(heading)
-        left.setFixedWidth(_TITLE_WIDTH_PX)
+        theme.size(left, "FixedWidth", _TITLE_WIDTH_PX)
         line = row(theme.SPACE.xs)
         line.addWidget(left)
         for info in infos:
@@ -106,7 +106,7 @@ class QuickSettings(QWidget):
         whole = QWidget()
         whole.setObjectName(f"quick_{names[0]}")
         whole.setLayout(line)
-        whole.setMinimumHeight(32)
+        theme.size(whole, "MinimumHeight", 32)
         return whole
 
     def _on_edited(self, name: str, value: object) -> None:

@@ -52,7 +52,7 @@ class SpeedPlot(QWidget):
         super().__init__()
         self.setObjectName("speed_plot")
         self.setAccessibleName(self.tr("Speed over the last minute"))
-        self.setFixedHeight(_HEIGHT_PX)
+        theme.size(self, "FixedHeight", _HEIGHT_PX)
         self.setMouseTracking(True)
         self._samples: deque[SpeedSample] = deque(maxlen=_KEPT_SAMPLES)
         self._shown: list[SpeedSample] = []
@@ -72,7 +72,7 @@ class SpeedPlot(QWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as there is room."""
-        return QSize(240, _HEIGHT_PX)
+        return QSize(240, theme.px(_HEIGHT_PX))
 
     # ---- painting
 

@@ -107,7 +107,7 @@ class LibraryPage(QFrame):
         head.addWidget(add)
         top = frame("bg")
         top.setLayout(head)
-        top.setFixedHeight(47)
+        theme.size(top, "FixedHeight", 47)
         tools = row(theme.SPACE.s)
         tools.addWidget(self.search, 1)
         tools.addWidget(self._made_order())

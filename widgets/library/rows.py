@@ -94,32 +94,32 @@ class LibraryDelegate(RowDelegate):
         _paint_sheet(painter, sheet, item)
         self._paint_figures(painter, area, item)
         left = sheet.right() + 15
-        width = area.right() - 3 * _COLUMN_PX - theme.SPACE.m - left
-        top = area.top() + 10
+        width = area.right() - 3 * theme.px(_COLUMN_PX) - theme.SPACE.m - left
+        top, line = area.top() + theme.px(10), theme.px(20)
         painter.setFont(theme.font("body", strong=True))
         painter.setPen(theme.color("text"))
         name = painter.fontMetrics().elidedText(item.name, Qt.TextElideMode.ElideMiddle, width)
-        painter.drawText(QRect(left, top, width, 20), _LEFT, name)
+        painter.drawText(QRect(left, top, width, line), _LEFT, name)
         painter.setFont(theme.font("meta"))
         if item.is_reading:
             painter.setPen(theme.color("accent"))
             share = "" if item.fraction is None else f" {item.fraction:.0%}"
-            painter.drawText(QRect(left, top + 20, width, 18), _LEFT, _tr("reading …") + share)
+            painter.drawText(QRect(left, top + line, width, line), _LEFT, _tr("reading …") + share)
             return
-        _paint_words(painter, QRect(left, top + 20, width, 18), ((about(item), "dim"),))
+        _paint_words(painter, QRect(left, top + line, width, line), ((about(item), "dim"),))
         third = [(used(item), "dim")]
         if item.is_in_chat:
             third.insert(0, (_tr("● in this chat"), "accent"))
             third[1:] = [(used(item), "dim")] if len(item.chats) > 1 else []
         if item.unread:
             third.insert(0, (item.unread, "warn"))
-        _paint_words(painter, QRect(left, top + 39, width, 18), tuple(third))
+        _paint_words(painter, QRect(left, top + 2 * line, width, line), tuple(third))
 
     def _paint_figures(self, painter: QPainter, area: QRect, item: LibraryItemView) -> None:
         if item.is_reading:
             return
         figures = (thousands(item.tokens), thousands(item.words), whole(item.pages))
-        upper = QRect(area.left(), area.top() + 10, area.width(), 20)
+        upper = QRect(area.left(), area.top() + theme.px(10), area.width(), theme.px(20))
         painter.setFont(theme.font("body"))
         for at, figure in enumerate(figures):
             painter.setPen(theme.color("text" if figure != UNKNOWN else "faint"))
@@ -128,12 +128,17 @@ class LibraryDelegate(RowDelegate):
             painter.setFont(theme.font("label"))
             painter.setPen(theme.color("dim"))
             each = _tr("{n} / page").format(n=thousands(item.tokens_per_page))
-            painter.drawText(_column(upper.translated(0, 19), 0), _RIGHT, each)
+            painter.drawText(_column(upper.translated(0, theme.px(19)), 0), _RIGHT, each)
 
 
 def _column(area: QRect, at: int) -> QRect:
     """The cell of a column, counted from the right."""
-    return QRect(area.right() - (at + 1) * _COLUMN_PX, area.top(), _COLUMN_PX, area.height())
+    return QRect(
+        area.right() - (at + 1) * theme.px(_COLUMN_PX),
+        area.top(),
+        theme.px(_COLUMN_PX),
+        area.height(),
+    )
 
 
 def _paint_words(painter: QPainter, area: QRect, words: tuple[tuple[str, str], ...]) -> None:

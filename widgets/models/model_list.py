@@ -69,14 +69,14 @@ class ModelDelegate(RowDelegate):
         painter.setFont(theme.font("body"))
         painter.setPen(theme.color("text" if row.is_enabled else "faint"))
         name = painter.fontMetrics().elidedText(model.name, Qt.TextElideMode.ElideMiddle, width)
-        upper = QRect(area.left(), area.top() + 6, width, 19)
+        upper = QRect(area.left(), area.top() + theme.px(6), width, theme.px(19))
         painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setFont(theme.font("label"))
         painter.setPen(theme.color("bad" if model.problem else "dim"))
         words = painter.fontMetrics().elidedText(
             model.problem or facts(model), Qt.TextElideMode.ElideRight, width
         )
-        lower = QRect(area.left(), area.top() + 25, width, 16)
+        lower = QRect(area.left(), area.top() + theme.px(25), width, theme.px(16))
         painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter, words)
 
 

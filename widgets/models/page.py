@@ -27,6 +27,10 @@ _PILL_PX: Final = 72
 _COLUMNS: Final = ((96, 74), (170, 74), (254, 84))
 
 
+def _columns() -> tuple[tuple[int, int], ...]:
+    return tuple((theme.px(offset), theme.px(width)) for offset, width in _COLUMNS)
+
+
 class PageDelegate(RowDelegate):
     """One line of facts in columns and a Load pill at the right."""
 
@@ -42,7 +46,7 @@ class PageDelegate(RowDelegate):
             titles = (self.tr("Context"), self.tr("Size"), self.tr("Quantization"))
             painter.setFont(theme.font("label"))
             painter.setPen(theme.color("faint"))
-            for (offset, width), title in zip(_COLUMNS, titles, strict=True):
+            for (offset, width), title in zip(_columns(), titles, strict=True):
                 cell = QRect(area.right() - offset - width, area.top(), width, area.height())
                 painter.drawText(
                     cell, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, title
@@ -52,21 +56,21 @@ class PageDelegate(RowDelegate):
         """Draw one model."""
         model: ModelFileView = row.view  # type: ignore[assignment]
         self._paint_pill(painter, self.pill(area), model)
-        left_end = area.right() - _COLUMNS[-1][0] - _COLUMNS[-1][1]
+        left_end = area.right() - sum(_columns()[-1])
         facts = (
             context_length(model.n_ctx_train),
             file_size(model.size_bytes),
             model.quantization or UNKNOWN,
         )
         painter.setFont(theme.font("body"))
-        for (offset, width), fact in zip(_COLUMNS, facts, strict=True):
+        for (offset, width), fact in zip(_columns(), facts, strict=True):
             cell = QRect(area.right() - offset - width, area.top(), width, area.height())
             painter.setPen(theme.color("text" if fact != UNKNOWN else "faint"))
             painter.drawText(
                 cell, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, fact
             )
         width = left_end - area.left()
-        upper = QRect(area.left(), area.top() + 8, width, 20)
+        upper = QRect(area.left(), area.top() + theme.px(8), width, theme.px(20))
         painter.setPen(theme.color("text" if row.is_enabled else "faint"))
         name = painter.fontMetrics().elidedText(model.name, Qt.TextElideMode.ElideMiddle, width)
         painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter, name)
@@ -75,13 +79,16 @@ class PageDelegate(RowDelegate):
         words = model.problem or " · ".join(p for p in (model.architecture, model.path) if p)
         words = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, width)
         painter.drawText(
-            QRect(area.left(), area.top() + 28, width, 16), Qt.AlignmentFlag.AlignVCenter, words
+            QRect(area.left(), area.top() + theme.px(28), width, theme.px(16)),
+            Qt.AlignmentFlag.AlignVCenter,
+            words,
         )
 
     @staticmethod
     def pill(area: QRect) -> QRect:
         """Where the Load pill of a row is."""
-        return QRect(area.right() - _PILL_PX, area.center().y() - 13, _PILL_PX, 27)
+        width, height = theme.px(_PILL_PX), theme.px(27)
+        return QRect(area.right() - width, area.center().y() - height // 2, width, height)
 
     def _paint_pill(self, painter: QPainter, pill: QRect, model: ModelFileView) -> None:
         painter.setFont(theme.font("meta"))
@@ -213,7 +220,7 @@ class ModelsPage(QFrame):
         head.addWidget(browse)
         top = frame("bg")
         top.setLayout(head)
-        top.setFixedHeight(47)
+        theme.size(top, "FixedHeight", 47)
         body = column(theme.SPACE.m, (theme.SPACE.xl, theme.SPACE.l, theme.SPACE.xl, 0))
         body.addWidget(self.search)
         body.addWidget(self._nothing)

@@ -47,7 +47,7 @@ class NumberSpin(QDoubleSpinBox):
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFont(theme.font("body"))
-        self.setMinimumWidth(64)
+        theme.size(self, "MinimumWidth", 64)
         self.lineEdit().setAccessibleName(info.title)
         self.lineEdit().setTextMargins(0, 0, 5, 0)
 

@@ -81,7 +81,7 @@ class ChoiceEditor(FieldEditor):
         self._combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self._combo.setMinimumWidth(78)
+        theme.size(self._combo, "MinimumWidth", 78)
         self._items = QStandardItemModel(self._combo)
         for choice in info.choices:
             item = QStandardItem(f"{prefix} {choice}".strip())
@@ -156,7 +156,7 @@ class SliderEditor(FieldEditor):
         self._spin.setObjectName(f"setting_{info.name}")
         self._spin.setAccessibleName(self.tr("{title}, exact").format(title=info.title))
         self._spin.setProperty("bare", True)
-        self._spin.setFixedWidth(76)
+        theme.size(self._spin, "FixedWidth", 76)
         self._slider.moved.connect(self._on_moved)
         self._spin.valueChanged.connect(self._on_value_changed)
         line = row(theme.SPACE.xs)
@@ -202,7 +202,7 @@ class SharesEditor(FieldEditor):
         self._slider = ShareSlider(f"setting_{info.name}")
         self._slider.setAccessibleName(info.title)
         self._words = label("", "body")
-        self._words.setMinimumWidth(34)
+        theme.size(self._words, "MinimumWidth", 34)
         self._words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._slider.moved.connect(self._on_moved)
         line = row(theme.SPACE.s)

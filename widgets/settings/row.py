@@ -115,8 +115,8 @@ class SettingRow(QWidget):
         else:
             left = QWidget()
             left.setLayout(heading)
-            left.setMinimumWidth(_TITLE_MIN_PX)
-            self.editor.setMinimumWidth(_EDITOR_MIN_PX)
+            theme.size(left, "MinimumWidth", _TITLE_MIN_PX)
+            theme.size(self.editor, "MinimumWidth", _EDITOR_MIN_PX)
             line = row(theme.SPACE.xs)
             line.addWidget(left, 1)
             line.addWidget(self.editor, 1)

@@ -94,7 +94,7 @@ class LongTextEditor(FieldEditor):
         self._text.setAccessibleName(info.title)
         self._text.setFont(theme.font("body"))
         self._text.setTabChangesFocus(True)
-        self._text.setFixedHeight(84)
+        theme.size(self._text, "FixedHeight", 84)
         self._text.setPlaceholderText(self.tr("none"))
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)

@@ -161,13 +161,13 @@ class HitDelegate(RowDelegate):
     def paint_item(self, painter: QPainter, area: QRect, row: ListRow, *, selected: bool) -> None:
         """Draw one hit."""
         hit: SearchHitView = row.view  # type: ignore[assignment]
-        upper = QRect(area.left(), area.top() + 5, area.width(), 20)
+        upper = QRect(area.left(), area.top() + 5, area.width(), theme.px(20))
         painter.drawPixmap(
             QPoint(upper.left(), upper.center().y() - 6),
             icons.pixmap("chat", "dim", 13, painter.device().devicePixelRatioF()),
         )
         _paint_text(painter, upper.adjusted(19, 0, 0, 0), hit.title)
-        self._paint_snippet(painter, area.adjusted(0, 26, 0, -4), hit)
+        self._paint_snippet(painter, area.adjusted(0, theme.px(26), 0, -4), hit)
 
     @staticmethod
     def _paint_snippet(painter: QPainter, area: QRect, hit: SearchHitView) -> None:

@@ -119,7 +119,7 @@ class Sidebar(QFrame):
         self._chats = {chat.id: chat for chat in chats}
         moment = now or datetime.now().astimezone()
         self.chats.set_rows(chat_rows(chats, moment))
-        self.chats.setMaximumHeight(self.chats.content_height())
+        self._fit_lists()
         self._no_chats.setVisible(not chats)
         self.chats.choose(self._current)
 
@@ -143,7 +143,11 @@ class Sidebar(QFrame):
         rows = document_rows(documents)
         self.documents.set_rows(rows)
         self.documents.setVisible(bool(rows))
-        self.documents.setFixedHeight(min(self.documents.content_height(), 240))
+        self._fit_lists()
+
+    def _fit_lists(self) -> None:
+        self.chats.setMaximumHeight(self.chats.content_height())
+        self.documents.setFixedHeight(min(self.documents.content_height(), theme.px(240)))
 
     def show_page(self, key: str) -> None:
         """Mark the page that is shown."""
@@ -160,7 +164,7 @@ class Sidebar(QFrame):
         self.search.setObjectName("chat_search")
         self.search.setAccessibleName(self.tr("Search chats"))
         self.search.setPlaceholderText(self.tr("Search"))
-        self.search.setMinimumHeight(34)
+        theme.size(self.search, "MinimumHeight", 34)
         self._keys = label(_keys_words("Ctrl+K"), "meta", "faint")
         inside = row(0, (0, 0, 10, 0))
         inside.addStretch(1)
@@ -171,7 +175,7 @@ class Sidebar(QFrame):
         self._pause.setInterval(_SEARCH_PAUSE_MS)
 
     def _arranged(self) -> QVBoxLayout:
-        self.new_chat.setMinimumHeight(34)
+        theme.size(self.new_chat, "MinimumHeight", 34)
         inside = row(0, (10, 0, 10, 0))
         for words, strong in ((self.tr("New chat"), True), (_keys_words("Ctrl+N"), False)):
             part = label(words, "body" if strong else "meta", strong=strong)
@@ -225,6 +229,7 @@ class Sidebar(QFrame):
         self.documents.menu_wanted.connect(self._on_document_menu)
         self.documents.delete_pressed.connect(self.document_remove_requested)
         self.pages.page_requested.connect(self.page_requested)
+        theme.signals().changed.connect(self._fit_lists)
         self.search.textChanged.connect(self._on_search_text)
         self._pause.timeout.connect(lambda: self.search_changed.emit(self.search.text().strip()))
 
