@@ -83,11 +83,7 @@ class Generation:
         self._rolling = Rolling(prompt, n_ctx) if settings.overflow == "rolling" else None
         self._chat_id = ""
         self._guesses = guesses_for(loaded, settings, prompt.tokens.tolist())
-        self._stepper: Stepper | None = None
-        # Guesses are decoded with the token that they follow, and on the CPU the text goes first.
-        if self._guesses is None:
-            decodes, stops = not loaded.on_cpu, not ignores_end
-            self._stepper = Stepper.of(loaded.context, self._sampler, decodes=decodes, stops=stops)
+        self._stepper = self._new_stepper()
         self._position = len(prompt.tokens)
         # Without a limit a reply ends with the context, and a rolling one never does.
         self._limit = settings.max_tokens or (sys.maxsize if self._rolling else n_ctx)
@@ -97,6 +93,15 @@ class Generation:
         self._guessed = 0
         self._hits = 0
         self.writing_s = 0.0
+
+    def _new_stepper(self) -> Stepper | None:
+        """None where each token has to be looked at before it is decoded."""
+        if self._guesses is not None:
+            # They are decoded with the token that they follow.
+            return None
+        # On the CPU the text goes first, as a decode keeps it waiting.
+        decodes, stops = not self._loaded.on_cpu, not self._ignores_end
+        return Stepper.of(self._loaded.context, self._sampler, decodes=decodes, stops=stops)
 
     def _new_prefill(self) -> Prefill:
         loaded = self._loaded
