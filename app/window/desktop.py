@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,26 +211,32 @@ class Desktop(QObject):
     def _later_steps(self) -> tuple[Step, ...]:
         return (
             # First what can be seen: its side of the window stands empty until then.
-            # Loaded on this thread: PySide makes its classes as they are imported, and a window
-            # that is painted for the first time meanwhile may end the process.
-            Step(partial(import_module, "widgets.engine_pane.pane")),
-            Step(self._make_engine_pane),
+            Step(
+                self._make_engine_pane,
+                ("widgets.settings.editors", "widgets.engine_pane.pane"),
+            ),
             Step(self._arrange_engine_pane),
-            Step(self._compose_pane),
+            Step(self._compose_pane, ("app.engine.pane_controller",)),
             Step(self._show_icon),
-            Step(self._compose_instruments, ("app.instruments",)),
-            Step(self._compose_planning, ("app.engine.plan_controller",)),
+            Step(self._compose_instruments, ("psutil", "app.instruments")),
+            Step(
+                self._compose_planning,
+                ("engine.telemetry.nvml", "engine.planning.client", "app.engine.plan_controller"),
+            ),
             Step(self._compose_models, ("app.models", "widgets.models.page")),
             Step(
                 self._compose_economics,
                 ("app.engine.economics_controller", "widgets.economics.page"),
             ),
-            Step(self._compose_documents, ("app.documents.places", "widgets.library.page")),
-            Step(self._compose_measuring, ("app.engine.measuring",)),
+            Step(
+                self._compose_documents,
+                ("widgets.documents.page_view", "app.documents.places", "widgets.library.page"),
+            ),
+            Step(self._compose_measuring, ("engine.bench.tune", "app.engine.measuring")),
             Step(self._tell_build, ("app.engine.build_words",)),
             Step(
                 self.chat_view.typesetter.warm_up,
-                ("widgets.chat.message", "widgets.chat.markdown"),
+                ("widgets.chat.markdown", "widgets.chat.body", "widgets.chat.message"),
             ),
         )
 

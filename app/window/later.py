@@ -7,9 +7,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from PySide6.QtCore import QObject, Qt, Signal
-
-from widgets.chat.idleworker import IdleWorker
+from PySide6.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,8 +17,9 @@ class Step(NamedTuple):
     """A part of the application that comes later.
 
     Attributes:
-        compose: Makes it, on the main thread.
-        modules: What that imports; loaded before, on a thread.
+        compose: Makes it.
+        modules: Of what that imports, those that take a while; each is loaded in a turn of its
+            own before, so that none of these turns is long.
     """
 
     compose: Callable[[], object]
@@ -30,58 +29,45 @@ class Step(NamedTuple):
 class Later(QObject):
     """Takes its steps in order, one in a turn of the event loop, so that typing never waits long.
 
-    Main thread; modules are loaded on a thread that yields to it.
+    All of it happens on the main thread, imports as well. PySide makes the classes of Qt that a
+    module names, and those that it derives, while the module is loaded. On another thread that
+    ends the process when the main one paints or handles an event at that moment.
     """
-
-    _loaded = Signal()
 
     def __init__(self, steps: Iterable[Step], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._steps = deque(steps)
-        self._has_begun = False
-        self._worker = IdleWorker()
-        self._loaded.connect(self._on_loaded, Qt.ConnectionType.QueuedConnection)
+        self._turns: deque[Callable[[], object]] = deque()
+        for step in steps:
+            self._turns.extend(partial(import_module, name) for name in step.modules)
+            self._turns.append(step.compose)
+        # It waits behind events of the window, unlike a queued call.
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._take_turn)
 
     @property
     def is_done(self) -> bool:
         """Whether every step was taken."""
-        return not self._steps
+        return not self._turns
 
     def begin(self) -> None:
         """Start; for when the window is painted. A second call does nothing."""
-        if self._has_begun:
-            return
-        self._has_begun = True
-        self._load_next()
+        if self._turns:
+            self._timer.start()
 
     def add(self, compose: Callable[[], None]) -> None:
         """Do something after the steps there are: at once when all were taken."""
         if self.is_done:
             compose()
             return
-        self._steps.append(Step(compose))
+        self._turns.append(compose)
 
     def finish(self) -> None:
         """Take all steps that are left now: something was asked for that needs them."""
-        while self._steps:
-            self._steps.popleft().compose()
-        self._worker.close()
+        self._timer.stop()
+        while self._turns:
+            self._turns.popleft()()
 
-    def _load_next(self) -> None:
-        # Not while a step is composed: the two would take turns, and typing wait for both.
-        if self._steps:
-            for name in self._steps[0].modules:
-                self._worker.submit(partial(import_module, name))
-            self._worker.submit(self._say_loaded)
-
-    def _say_loaded(self) -> None:
-        try:
-            self._loaded.emit()
-        except RuntimeError:
-            # The window is gone.
-            return
-
-    def _on_loaded(self) -> None:
-        if self._steps:
-            self._steps.popleft().compose()
-            self._load_next()
+    def _take_turn(self) -> None:
+        self._turns.popleft()()
+        if not self._turns:
+            self._timer.stop()

@@ -49,6 +49,33 @@ application.processEvents()
 print(*sys.modules, flush=True)
 os._exit(0)
 """
+# What is loaded on other threads from the start to a reply's first colours: modules and where.
+_LOADED_ELSEWHERE = """
+import os, sys, threading, time
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            elsewhere.add(name)
+elsewhere = set()
+sys.meta_path.insert(0, Watch())
+from app.window import main
+application = main._application()
+from app.window.desktop import Desktop
+desktop = Desktop(application)
+desktop.window.show()
+desktop.open_first()
+typesetter = desktop.chat_view.typesetter
+while not desktop.later.is_done or typesetter.spans("python", "pass") is None:
+    application.processEvents()
+print(*elsewhere.intersection(sys.modules), flush=True)
+os._exit(0)
+"""
+_LOADS_NO_QT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    assert not {"PySide6", "shiboken6"} & set(sys.modules), name
+"""
 
 
 @pytest.fixture
@@ -106,7 +133,7 @@ def test_a_window_that_starts_minimised_is_composed_as_well(desktop: Desktop, qt
 
 def test_steps_are_taken_in_order_and_once(qapp: QApplication, qtbot: QtBot) -> None:
     taken: list[str] = []
-    later = Later([Step(partial(taken.append, name), ("json",)) for name in "abc"])
+    later = Later([Step(partial(taken.append, name), ("json", "csv")) for name in "abc"])
     later.begin()
     later.add(lambda: taken.append("d"))
     assert taken == []
@@ -117,20 +144,33 @@ def test_steps_are_taken_in_order_and_once(qapp: QApplication, qtbot: QtBot) -> 
     assert taken == [*"abcd", "at once"]
 
 
+def test_other_threads_load_nothing_that_makes_qt_classes(tmp_path: Path) -> None:
+    """PySide makes them as a module is loaded; beside a main thread that paints, this crashes."""
+    elsewhere = _said(_LOADED_ELSEWHERE, tmp_path)
+    assert {"markdown_it", "pygments"} <= elsewhere
+    _said(_LOADS_NO_QT, tmp_path, *sorted(elsewhere))
+
+
 def test_the_first_paint_loads_nothing_that_it_does_not_show(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FIRST_PAINT],
-        cwd=ROOT,
-        env={**os.environ, "LEADLINE_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    loaded = set(done.stdout.split())
+    loaded = _said(_FIRST_PAINT, tmp_path)
     assert loaded & set(_NOT_AT_START) == set()
     own = {name for name in loaded if name.split(".")[0] in ("app", "engine", "widgets")}
     assert {"app.window.desktop", "widgets.chat.composer", "widgets.sidebar.sidebar"} <= own
     assert len(own) <= _MOST_MODULES, sorted(own)
+
+
+def _said(program: str, home: Path, *arguments: str) -> set[str]:
+    """The words that a new process prints which runs `program`."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LEADLINE_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    return set(done.stdout.split())
 
 
 def _places(pane: QWidget) -> dict[str, tuple[int, int, int, int]]:
