@@ -43,7 +43,9 @@ __all__ = [
 ]
 
 FontRole = Literal["body", "title", "meta", "label", "mono"]
-Measure = Literal["FixedHeight", "FixedWidth", "MinimumHeight", "MinimumWidth", "MaximumWidth"]
+Measure = Literal[
+    "FixedHeight", "FixedWidth", "MinimumHeight", "MinimumWidth", "MaximumHeight", "MaximumWidth"
+]
 
 # `faint` is a step stronger than the drawings have it: there it fell below 3:1 on every surface.
 LIGHT: Final = Tokens(

@@ -53,9 +53,11 @@ class ShortcutsHelp(Sheet):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(6)
         for at, spec in enumerate(members):
-            words = label(QCoreApplication.translate("Actions", spec.title))
+            words = label(QCoreApplication.translate("Actions", spec.title), wrap=True)
             grid.addWidget(words, at, 0)
-            grid.addLayout(_keys(spec), at, 1, Qt.AlignmentFlag.AlignRight)
+            grid.addLayout(
+                _keys(spec), at, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            )
         grid.setColumnStretch(0, 1)
         whole.addLayout(grid)
         made = QWidget()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from widgets.documents.passages_viewdata import FoundPassageView
 
+# Three lines.
+_QUESTION_PX: Final = 50
 _LEAST_PX: Final = 300
 _MOST_PX: Final = 460
 
@@ -95,7 +97,7 @@ class PassagesPanel(QFrame):
     def _add_question(self) -> None:
         question = parts.label(" ".join(self.view.question.split()), "body", wrap=True)
         question.setObjectName("passagesQuestion")
-        question.setMaximumHeight(question.fontMetrics().lineSpacing() * 3 + 2)
+        theme.size(question, "MaximumHeight", _QUESTION_PX)
         self._list.addWidget(question)
         how = parts.label(self.view.how, "meta", "dim", wrap=True)
         how.setObjectName("passagesHow")

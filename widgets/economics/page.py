@@ -97,7 +97,7 @@ class EconomicsPage(QFrame):
             from widgets.plots import ContextChart
 
             self._chart = ContextChart()
-            self._chart.setFixedHeight(330)
+            theme.size(self._chart, "FixedHeight", 330)
             self._chart.moved.connect(self._on_moved)
             self._chart.chosen.connect(self.context_chosen)
             self._chart_place.addWidget(self._chart)
@@ -168,7 +168,7 @@ class EconomicsPage(QFrame):
         inner.addStretch(1)
         middle = frame("bg")
         middle.setLayout(inner)
-        middle.setMaximumWidth(theme.READING_WIDTH_PX + 2 * theme.SPACE.xl)
+        theme.size(middle, "MaximumWidth", theme.READING_WIDTH_PX + 2 * theme.SPACE.xl)
         centred = row(0, (theme.SPACE.xl, theme.SPACE.l, theme.SPACE.xl, theme.SPACE.xl))
         centred.addStretch(1)
         centred.addWidget(middle, 1000)
