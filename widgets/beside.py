@@ -22,24 +22,32 @@ class Beside(QSplitter):
     Main thread.
     """
 
-    def __init__(self, page: QWidget, panel: QWidget, name: str) -> None:
+    def __init__(self, page: QWidget, name: str) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setObjectName(name)
-        self._page, self._panel = page, panel
+        self._page = page
+        self._panel: QWidget | None = None
         self.addWidget(page)
-        self.addWidget(panel)
         self.setChildrenCollapsible(False)
         self.setHandleWidth(1)
         self.setStretchFactor(0, 1)
+
+    def hold(self, panel: QWidget) -> None:
+        """Have this panel; it is not shown yet."""
+        # Hidden first: the splitter would show what comes in.
         panel.hide()
+        self._panel = panel
+        self.addWidget(panel)
 
     @property
     def is_open(self) -> bool:
         """Whether the panel is there."""
-        return not self._panel.isHidden()
+        return self._panel is not None and not self._panel.isHidden()
 
     def set_open(self, *, shown: bool) -> None:
         """Bring the panel, or take it away."""
+        if self._panel is None:
+            return
         if shown and not self.is_open:
             self.setSizes([max(0, self.width() - theme.px(_PANEL_PX)), theme.px(_PANEL_PX)])
         self._panel.setVisible(shown)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.documents.citations import CitationChecker
 from engine.documents.prompt import citation_names
 from widgets.chat.viewdata import CitationView
 
@@ -50,6 +49,8 @@ class KeptCitation(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(answer: str, parts: Sequence[PromptPart]) -> tuple[KeptCitation, ...]:
     """All citations of an answer. Takes its time with long documents: not for the main thread."""
+    from engine.documents.citations import CitationChecker
+
     names = citation_names([part.document.name for part in parts])
     documents = dict(zip(names, (part.document for part in parts), strict=True))
     checker = CitationChecker({name: one.pages for name, one in documents.items()})

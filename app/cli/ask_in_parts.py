@@ -11,8 +11,9 @@ import msgspec
 
 from app.chat.prompting import prompt_documents, prompt_instruction
 from app.cli.ask import as_json, citations, ledger_json
-from app.documents.in_parts import answering, kept_notes, model_id, sources_of
+from app.documents.in_parts import answering, kept_notes, sources_of
 from app.documents.parts_record import not_read
+from app.reading.request import model_id
 from engine.documents.parts.planning import Planner
 from engine.documents.parts.reading import PartsReading
 from engine.documents.parts.results import StoppedError

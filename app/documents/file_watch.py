@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
-from app.documents.changes import FileCheck, check_file
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PySide6.QtWidgets import QApplication
 
     from app.chat.controller import ChatController
+    from app.documents.changes import FileCheck
     from app.documents.shelf import Shelf
     from app.hop import MainThread
     from app.notices import Notices
@@ -131,6 +130,8 @@ class FileWatch(QObject):
 
 
 def _check_all(store: ChatStore, documents: Sequence[Document]) -> dict[str, FileCheck]:
+    from app.documents.changes import check_file
+
     checks = {document.id: check_file(document) for document in documents}
     for document_id, check in checks.items():
         if check.state == "touched":

@@ -18,17 +18,12 @@ if TYPE_CHECKING:
 
     from app.chat.prompting import PromptPart
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import Measured, ModelInfo
+    from engine.worker.protocol import Measured
 
 
 def kept_notes() -> KeptNotes:
     """Where notes are kept until their question is answered."""
     return KeptNotes(data_dir() / "readings")
-
-
-def model_id(model: ModelInfo) -> str:
-    """Names a model, so that its notes are never taken for another's."""
-    return f"{model.name}:{model.description}:{model.size_bytes}:{model.vocabulary_id}"
 
 
 def sources_of(parts: Sequence[PromptPart]) -> tuple[Source, ...]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.in_parts import answering, kept_notes, model_id, sources_of
 from app.documents.parts_record import parts_record
 from app.reading import words
 from app.reading.engine import WaitingEngine
+from app.reading.request import model_id
 from engine.documents.parts.cost import Rates
-from engine.documents.parts.planning import Planner
-from engine.documents.parts.reading import PartsReading
 from engine.documents.parts.results import PartsRead, Plan, StoppedError
 from engine.errors import Problem, UserError
 from engine.worker.protocol import Finished
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from app.reading.request import ReadingRequest
+    from app.reading.work import ReadingWork
     from app.session import Session
+    from engine.documents.parts.reading import PartsReading
     from engine.documents.parts.results import Progress
     from engine.worker.protocol import Loaded
     from widgets.chat.chat_view import ChatView
@@ -63,7 +64,6 @@ class PartsController(QObject):
         self._hop = hop
         self._view = view
         self._waiting = WaitingEngine(engine, hop, self)
-        self._kept = kept_notes()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self._cancelled = threading.Event()
         self._request: ReadingRequest | None = None
@@ -108,7 +108,7 @@ class PartsController(QObject):
         self._waiting.n_ctx = loaded.context.n_ctx
         # Once the message is on the screen.
         self._hop.post(self._show_counting)
-        work = self._thread.submit(self._planned, request, self._rates)
+        work = self._thread.submit(self._work.planned, request, self._rates)
         self._hop.when_done(work, self._on_planned, lambda error: self._on_failed(request, error))
 
     def accept(self) -> None:
@@ -117,7 +117,7 @@ class PartsController(QObject):
             return
         self._set_state("reading")
         request = self._request
-        work = self._thread.submit(self._all_read, request, self._plan)
+        work = self._thread.submit(self._work.all_read, request, self._plan)
         self._hop.when_done(work, self._on_read, lambda error: self._on_failed(request, error))
 
     def stop(self) -> None:
@@ -136,47 +136,15 @@ class PartsController(QObject):
         self._waiting.give_up()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    # ---- on the reading thread
+    @cached_property
+    def _work(self) -> ReadingWork:
+        # Loaded after the window is painted, or with the first question that needs it.
+        from app.reading.work import ReadingWork
 
-    def _planned(self, request: ReadingRequest, rates: Rates) -> Plan | StoppedError:
-        self._kept.forget_old()
-        try:
-            measured = self._waiting.measure(request.without, request.generation)
-            planner = Planner(
-                self._waiting,
-                self._kept,
-                model_id=self._waiting.model_id,
-                generation=request.generation,
-                cancelled=self._cancelled.is_set,
-            )
-            return planner.plan(
-                request.question,
-                sources_of(request.parts),
-                answering(measured, request.generation),
-                rates,
-            )
-        except StoppedError as stopped:
-            return stopped
-
-    def _all_read(
-        self, request: ReadingRequest, plan: Plan
-    ) -> tuple[PartsRead, PartsReading] | StoppedError:
-        reading = PartsReading(
-            self._waiting,
-            self._kept,
-            plan,
-            model_id=self._waiting.model_id,
-            generation=request.generation,
-            cancelled=self._cancelled.is_set,
-            on_progress=self._tell,
-        )
-        try:
-            return reading.run(), reading
-        except StoppedError as stopped:
-            return stopped
+        return ReadingWork(self._waiting, self._cancelled.is_set, self._tell)
 
     def _tell(self, progress: Progress) -> None:
-        # Called for every few tokens, on this thread or the main one.
+        # Called for every few tokens, on the reading thread or the main one.
         now, number = time.monotonic(), progress.part.number if progress.part else 0
         if number != self._told_part or now - self._told_s >= _TOLD_S:
             self._told_part, self._told_s = number, now

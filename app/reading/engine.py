@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from app.documents.in_parts import model_id
 from app.engine.asking import EngineQuestions
+from app.reading.request import model_id
 from app.session import State
 from engine.errors import UserError
 from engine.worker.protocol import Failed, Finished

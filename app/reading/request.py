@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from app.chat.prompting import PromptPart
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import Prompt
+    from engine.worker.protocol import ModelInfo, Prompt
 
 
 class ReadingRequest(NamedTuple):
@@ -26,3 +26,8 @@ class ReadingRequest(NamedTuple):
     parts: Sequence[PromptPart]
     without: Prompt
     generation: GenerationSettings
+
+
+def model_id(model: ModelInfo) -> str:
+    """Names a model, so that its notes are never taken for another's."""
+    return f"{model.name}:{model.description}:{model.size_bytes}:{model.vocabulary_id}"

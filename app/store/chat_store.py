@@ -10,7 +10,6 @@ from app.store.chats import Chats
 from app.store.copies import Copies
 from app.store.database import Readers, open_database
 from app.store.documents import Documents
-from app.store.export import read_chat_file, to_json, to_markdown
 from app.store.faults import sentence_for, sentence_for_system
 from app.store.filelock import FileLock
 from app.store.ids import IdClock, now_us
@@ -113,6 +112,8 @@ class ChatStore:
         Raises:
             LookupError: There is no such chat.
         """
+        from app.store.export import to_markdown
+
         return to_markdown(self._contents(chat_id))
 
     def export_json(self, chat_id: int) -> bytes:
@@ -121,6 +122,8 @@ class ChatStore:
         Raises:
             LookupError: There is no such chat.
         """
+        from app.store.export import to_json
+
         contents = self._contents(chat_id)
         return to_json(contents.chat, self.messages.tree(chat_id), contents.documents)
 
@@ -137,6 +140,8 @@ class ChatStore:
             UserError: ``stores.not_a_chat``, ``stores.chat_too_new``,
                 ``stores.chat_file_unreadable``.
         """
+        from app.store.export import read_chat_file
+
         file = read_chat_file(path)
         return self.copies.add(file.chat, file.messages, file.documents)
 

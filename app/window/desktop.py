@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from app.crash import CrashLog, CrashReport
 from app.documents.automatic_modes import AutomaticModes
 from app.documents.embedding import DocumentEmbedding
 from app.documents.file_watch import FileWatch
-from app.documents.passages_presenter import PassagesPresenter
 from app.documents.search import PassageSearch
 from app.documents.shelf import Shelf
 from app.engine.controller import EngineController
@@ -37,12 +37,10 @@ from app.window.toasting import Toasting
 from engine.documents.pages import chosen_pages
 from engine.documents.reader import DocumentReader
 from engine.errors import UserError
-from engine.models.demo import resolve_model
 from engine.paths import data_dir
 from widgets import icons, theme
 from widgets.beside import Beside
 from widgets.chat.chat_view import ChatView
-from widgets.documents.passages_panel import PassagesPanel
 from widgets.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -50,10 +48,12 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
+    from app.documents.passages_presenter import PassagesPresenter
     from app.documents.viewing import DocumentViewing
     from app.session import Session
     from engine.errors import Problem
     from engine.settings import AppSettings, GenerationSettings
+    from widgets.documents.passages_panel import PassagesPanel
 
 _LAYOUT = "layout"
 _DRAFT = "draft"
@@ -98,8 +98,7 @@ class Desktop(QObject):
         self.modes = AutomaticModes(self.engine, self.shelf, self.hop, self)
         self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
-        self.passages = PassagesPanel()
-        self.beside = Beside(self.chat_view, self.passages, "chat_and_passages")
+        self.beside = Beside(self.chat_view, "chat_and_passages")
         self.window = MainWindow(self.beside)
         self.toasting = Toasting(self.notices, self.window, self)
         self.dialogs = Dialogs(self.window, self.notices, self)
@@ -165,13 +164,6 @@ class Desktop(QObject):
         )
 
     def _compose_beside_chat(self) -> None:
-        self.found = PassagesPresenter(
-            chat=self.chat,
-            shelf=self.shelf,
-            panel=self.passages,
-            beside=self.beside,
-            parent=self,
-        )
         self.sidebar = SidebarController(
             store=self.store,
             sidebar=self.window.sidebar,
@@ -232,12 +224,17 @@ class Desktop(QObject):
                 self._compose_documents,
                 ("widgets.documents.page_view", "app.documents.places", "widgets.library.page"),
             ),
+            Step(
+                lambda: self.found,
+                ("widgets.documents.passages_panel", "app.documents.passages_presenter"),
+            ),
             Step(self._compose_measuring, ("engine.bench.tune", "app.engine.measuring")),
             Step(self._tell_build, ("app.engine.build_words",)),
             Step(
                 self.chat_view.typesetter.warm_up,
                 ("widgets.chat.markdown", "widgets.chat.body", "widgets.chat.message"),
             ),
+            Step(lambda: None, ("app.reading.work", "engine.documents.citations")),
         )
 
     def _make_engine_pane(self) -> None:
@@ -345,6 +342,27 @@ class Desktop(QObject):
         self.library.deleted.connect(self.embedding.forget)
         self.library.deleted.connect(self.search.forget)
 
+    @cached_property
+    def passages(self) -> PassagesPanel:
+        """The panel for passages beside the chat. It is not shown before somebody asks for it."""
+        from widgets.documents.passages_panel import PassagesPanel
+
+        panel = PassagesPanel()
+        self.beside.hold(panel)
+        return panel
+
+    @cached_property
+    def found(self) -> PassagesPresenter:
+        """Who shows the passages that were found."""
+        from app.documents.passages_presenter import PassagesPresenter
+
+        found = PassagesPresenter(
+            chat=self.chat, shelf=self.shelf, panel=self.passages, beside=self.beside, parent=self
+        )
+        found.page_requested.connect(lambda passage: self._viewing_now().open_citation(passage))
+        found.closed.connect(self.chat_view.focus_composer)
+        return found
+
     def _viewing_now(self) -> DocumentViewing:
         self.later.finish()
         return self.viewing
@@ -376,6 +394,8 @@ class Desktop(QObject):
         if not self.settings.recent_models:
             model = model or first
         if model:
+            from engine.models.demo import resolve_model
+
             self.pane.choose(str(resolve_model(model).resolve()))
         elif self.settings.app.load_last_model and self.settings.engine.model_path:
             if Path(self.settings.engine.model_path).is_file():
@@ -447,14 +467,11 @@ class Desktop(QObject):
         self._connect_passages()
 
     def _connect_passages(self) -> None:
-        found = self.found
         show = self.window.actions_by_name["passages"]
-        show.triggered.connect(found.toggle)
+        show.triggered.connect(lambda: self.found.toggle())
         self.chat_view.record_action_requested.connect(
-            lambda message_id, _record: found.show_question(int(message_id))
+            lambda message_id, _record: self.found.show_question(int(message_id))
         )
-        found.page_requested.connect(lambda passage: self.viewing.open_citation(passage))
-        found.closed.connect(self.chat_view.focus_composer)
 
     # ---- slots
 

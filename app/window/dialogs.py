@@ -9,10 +9,6 @@ from PySide6.QtCore import QObject, QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
-from widgets.dialogs.confirm import Confirm
-from widgets.dialogs.crash_report import CrashReport as CrashDialog
-from widgets.dialogs.name import NameDialog
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,6 +41,8 @@ class Dialogs(QObject):
         self, name: str, then: Callable[[str], None], over: QWidget | None = None
     ) -> None:
         """Ask for the password of a document. It is handed on and kept nowhere."""
+        from widgets.dialogs.name import NameDialog
+
         asked = NameDialog(
             over or self._window,
             self.tr("Password"),
@@ -58,6 +56,8 @@ class Dialogs(QObject):
 
     def ask_pages(self, name: str, count: int, selection: str, then: Callable[[str], None]) -> None:
         """Ask which pages of a document are sent."""
+        from widgets.dialogs.name import NameDialog
+
         asked = NameDialog(
             self._window,
             self.tr("Choose pages"),
@@ -79,6 +79,8 @@ class Dialogs(QObject):
                 self.tr("Only web and mail links can be opened: {url}").format(url=url)
             )
             return
+        from widgets.dialogs.confirm import Confirm
+
         asking = Confirm(
             self._window,
             self.tr("Open this link?"),
@@ -91,6 +93,8 @@ class Dialogs(QObject):
 
     def show_crash(self, report: CrashReport) -> None:
         """Show a failure that nobody foresaw, once."""
+        from widgets.dialogs.crash_report import CrashReport as CrashDialog
+
         dialog = CrashDialog(
             self._window,
             self.tr("Something went wrong inside Leadline"),

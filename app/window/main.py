@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(application: QApplication, options: argparse.Namespace) -> int:
+    if not options.headless:
+        # Nearly all that a start makes stays: looking through it for garbage only takes time, and
+        # at its longest when somebody already types.
+        gc.disable()
     from app.window.desktop import Desktop
     from widgets.window_layout import fit_to_screen
 
@@ -57,6 +62,7 @@ def _run(application: QApplication, options: argparse.Namespace) -> int:
         fit_to_screen(desktop.window)
         desktop.window.show()
         desktop.open_first(options.model, first=options.first)
+        desktop.later.add(_collect_garbage)
         if options.files:
             desktop.add_files(options.files)
         _quit_on_signals(application)
@@ -112,6 +118,12 @@ def _show(application: QApplication, error: UserError) -> None:
     # The settings that name a theme may be what cannot be read.
     theme.apply(application, theme.mode())
     Message(None, "Leadline", f"{error.message} {error.fix}").exec()
+
+
+def _collect_garbage() -> None:
+    """From now on, and only among what is made from now on."""
+    gc.freeze()
+    gc.enable()
 
 
 def _quit_on_signals(application: QApplication) -> None:

@@ -81,7 +81,7 @@ def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk) -> None:
     assert [part.number for part in read.parts] == [1, 2, 3, 4]
     assert all(part.notes == NOTE and part.attempts == 1 for part in read.parts)
     assert "with something about the question: 4" in question.records[-1].sentence
-    assert not list(desk.desktop.reading._kept._folder.iterdir())
+    assert not list(desk.desktop.reading._work.kept._folder.iterdir())
 
     desk.press("recordAction")
     desk.until(lambda: desk.find_all(PartsList, "partsList"), "the list of parts")
@@ -181,7 +181,7 @@ def test_a_part_that_kills_every_worker_is_named_in_record_and_answer(
     assert f"- {failed.name}, {failed.place}: The engine was killed" in reply.text
     assert [part.state for part in desk.messages()[0].records[-1].parts].count("failed") == 1
     # The others stay on the disk, for another try.
-    assert len(list(desk.desktop.reading._kept._folder.iterdir())) == 3
+    assert len(list(desk.desktop.reading._work.kept._folder.iterdir())) == 3
 
 
 def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:
@@ -189,4 +189,4 @@ def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
     desk.desktop.close()
-    assert len(list(desk.desktop.reading._kept._folder.iterdir())) == 2
+    assert len(list(desk.desktop.reading._work.kept._folder.iterdir())) == 2

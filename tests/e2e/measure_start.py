@@ -2,11 +2,11 @@
 
     .venv/bin/python tests/e2e/measure_start.py [N]
 
-A start is a new process; it is over when the window is painted and the composer has the cursor and
-takes a letter. What is composed after that is timed as well: until when it takes, and the longest
-that a letter waits meanwhile. The two are started in turn, after one start each that does not count
-and leaves the byte code behind, which `make run` makes before the first. Prints one line of JSON
-with medians and best times.
+A start is a new process that does what `python -m app` does, with chats in its list; it is over
+when the window is painted and the composer has the cursor and takes a letter. What is composed
+after that is timed as well: until when it takes, and the longest that a letter waits meanwhile. The
+two are started in turn, after one start each that does not count and leaves the byte code behind,
+which `make run` makes before the first. Prints one line of JSON with medians and best times.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from textwrap import indent
 
 ROOT = Path(__file__).parents[2]
 BARE = """
@@ -31,15 +32,29 @@ window.setCentralWidget(field)
 window.resize(1440, 900)
 window.show()
 """
+# All that `python -m app` does, until it would wait for what happens.
 WHOLE = """
+import sys
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from app.window import main
-application = main._application()
-from app.window.desktop import Desktop
-desktop = Desktop(application)
-window, field = desktop.window, desktop.chat_view.composer.input
-window.show()
-desktop.open_first()
+def used(application):
+    desktop = sys._getframe(1).f_locals["desktop"]
+    window, field, done = desktop.window, desktop.chat_view.composer.input, 0.0
+{use}
+QApplication.exec = used
+main.main([])
+"""
+# As many as the list shows at once.
+CHATS = """
+from app.store.chat_store import ChatStore
+from app.window.sample_chat import add_sample_chat
+from engine.paths import data_dir
+store = ChatStore(data_dir() / "chats.sqlite3")
+for _ in range(12):
+    add_sample_chat(store)
+store.close()
+os.write(1, b"ready\\n")
 """
 READY = """
 while not window.isVisible() or not field.isVisible():
@@ -74,10 +89,12 @@ os._exit(0)
 def main(count: int) -> int:
     """Start both `count` times."""
     times: dict[str, list[float]] = {name: [] for name in ("bare", "leadline", "rest", "wait")}
+    whole = WHOLE.format(use=indent(READY + REST + END, "    "))
     with tempfile.TemporaryDirectory() as home:
+        _started_s("import os" + CHATS, home)
         for at in range(count + 1):
             bare_s, _ = _started_s(BARE + READY + END, home)
-            whole_s, said = _started_s(WHOLE + READY + "done = 0.0" + REST + END, home)
+            whole_s, said = _started_s(whole, home)
             if at:
                 rest_s, wait_s = (float(word) for word in said.split())
                 for name, seconds in zip(times, (bare_s, whole_s, rest_s, wait_s), strict=True):
