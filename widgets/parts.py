@@ -157,10 +157,24 @@ class ScrollColumn(QScrollArea):
 
 
 class ElidedLabel(QLabel):
-    """A single line that gives way with an ellipsis and tells the whole text in its tooltip."""
+    """A single line that gives way with an ellipsis and tells the whole text in its tooltip.
 
-    def __init__(self, text: str = "", role: FontRole = "body", tone: Tone = "") -> None:
+    Args:
+        text: What it shows.
+        role: Its font.
+        tone: Its colour.
+        gives_way: Where: at the end, or in the middle of names whose end tells them apart.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        role: FontRole = "body",
+        tone: Tone = "",
+        gives_way: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+    ) -> None:
         super().__init__()
+        self._gives_way = gives_way
         self._whole = ""
         self._detail = ""
         self.setFont(theme.font(role))
@@ -200,9 +214,7 @@ class ElidedLabel(QLabel):
         return QSize(metrics.horizontalAdvance(self._whole) + 2, metrics.height())
 
     def _elide(self) -> None:
-        shown = self.fontMetrics().elidedText(
-            self._whole, Qt.TextElideMode.ElideRight, self.width()
-        )
+        shown = self.fontMetrics().elidedText(self._whole, self._gives_way, self.width())
         self.setText(shown)
         whole = self._whole if shown != self._whole else ""
         self.setToolTip("\n".join(part for part in (whole, self._detail) if part))

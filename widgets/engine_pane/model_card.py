@@ -36,7 +36,8 @@ class ModelCard(QFrame):
         self.setObjectName("model_card")
         self.setProperty("surface", "card")
         self._view = ModelCardView()
-        self._name = ElidedLabel("", "title")
+        # The quantization is at the end of the name.
+        self._name = ElidedLabel("", "title", gives_way=Qt.TextElideMode.ElideMiddle)
         self.choose = icon_button(
             "chevron-down", "model_choose", self.tr("Choose a model (Ctrl+L)")
         )
