@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from widgets.tick import RepaintTick
 
 _SPEED_INTERVAL_MS = 200
-_STOPPED_AFTER_S = 1.0
+_LATE_AFTER_S = 1.0
 
 
 class Instruments(QObject):
@@ -53,6 +53,9 @@ class Instruments(QObject):
         self._engine = engine
         self._rate: float | None = None
         self._rate_at_s = 0.0
+        # How far the reply was at the last two events: where the next one is late, it is no faster.
+        self._done_tokens = 0
+        self._step_tokens = 1
         self._planner_pid: int | None = None
         self._came.connect(self._on_snapshot)
         self.sampler = Sampler(hz=hz, on_snapshot=self._pass_on)
@@ -109,12 +112,15 @@ class Instruments(QObject):
 
     def _on_reply_event(self, event: object) -> None:
         if isinstance(event, PrefillProgress | Delta) and event.tokens_per_second is not None:
+            done = event.done if isinstance(event, PrefillProgress) else event.completion_tokens
+            self._step_tokens = max(1, done - self._done_tokens)
+            self._done_tokens = done
             self._rate = event.tokens_per_second
             self._rate_at_s = time.monotonic()
 
     def _on_speed_tick(self) -> None:
         now = time.monotonic()
-        rate = self._rate if now - self._rate_at_s < _STOPPED_AFTER_S else None
+        rate = bounded_rate(self._rate, self._step_tokens, now - self._rate_at_s)
         match self._engine.session.state:
             case State.LOADING:
                 self.speed_read.emit(SpeedSample(at_s=now, phase="load"))
@@ -122,3 +128,20 @@ class Instruments(QObject):
                 self.speed_read.emit(SpeedSample(at_s=now, phase="read", tokens_per_second=rate))
             case State.WRITING:
                 self.speed_read.emit(SpeedSample(at_s=now, phase="write", tokens_per_second=rate))
+
+
+def bounded_rate(rate: float | None, step_tokens: int, waited_s: float) -> float | None:
+    """Tokens per second while the next ones are awaited: no more than one step in that time.
+
+    The engine tells its speed with each step. On a busy machine a step takes seconds, in which the
+    last word on it must not stand as if nothing had happened, nor be missing: the line of the plot
+    would fall into dashes.
+
+    Args:
+        rate: As told last.
+        step_tokens: How many came with it.
+        waited_s: Seconds since then.
+    """
+    if rate is None or waited_s < _LATE_AFTER_S:
+        return rate
+    return min(rate, step_tokens / waited_s)
