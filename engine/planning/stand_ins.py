@@ -28,7 +28,7 @@ class StandIns:
 
         Raises:
             UserError: ``planning.what_if_not_built`` where this build has no RPC, else
-                ``node.not_built`` when they do not start.
+                ``node.not_built`` or ``node.not_started``.
         """
         if not can_serve():
             raise UserError("planning.what_if_not_built")

@@ -83,7 +83,7 @@ class Node:
         """Start the first server and accept clients.
 
         Raises:
-            UserError: ``node.not_built``.
+            UserError: ``node.not_built``, ``node.not_started``.
         """
         address, server = start_server(self._device, threads=self._threads)
         self._spare.append((address, server, time.monotonic()))

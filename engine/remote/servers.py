@@ -16,22 +16,28 @@ _START_S = 20.0
 _POLL_S = 0.05
 
 
-def start_server(device: str, *, threads: int) -> tuple[str, subprocess.Popen[bytes]]:
+def start_server(
+    device: str, *, threads: int, within_s: float = _START_S
+) -> tuple[str, subprocess.Popen[bytes]]:
     """Start one RPC server on a free loopback port, and wait until it listens.
 
     Raises:
-        UserError: ``node.not_built`` when it ends before.
+        UserError: ``node.not_built`` when it ends before, ``node.not_started`` when it still does
+            not listen after `within_s`.
     """
     port = free_port()
     command = [sys.executable, "-P", "-m", "engine.remote.serve", str(port), str(threads), device]
     server = start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline_s = time.monotonic() + _START_S
+    deadline_s = time.monotonic() + within_s
     while time.monotonic() < deadline_s and server.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 0.2):
             return f"{LOOPBACK}:{port}", server
         time.sleep(_POLL_S)
+    status = server.poll()
     stop_server(server)
-    raise UserError("node.not_built", detail=f"status {server.returncode}")
+    if status is None:
+        raise UserError("node.not_started", device=device, seconds=f"{within_s:.0f}")
+    raise UserError("node.not_built", detail=f"status {status}")
 
 
 def stop_server(server: subprocess.Popen[bytes]) -> None:

@@ -255,6 +255,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "This build of llama.cpp has no RPC backend.",
         "Run `make setup` again; it builds with GGML_RPC=ON.",
     ),
+    "node.not_started": (
+        "The server for {device} did not start within {seconds} s.",
+        "Try again when the machine is less busy; if it stays so, look whether the device answers "
+        "other programs.",
+    ),
     "node.port_taken": (
         "{address} is in use or cannot be opened: {reason}",
         "Choose another port with --port.",

@@ -13,6 +13,7 @@ from engine.child_process import environment
 from engine.errors import UserError
 from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
+from engine.remote.servers import start_server
 from engine.settings import EngineSettings, GenerationSettings, validated
 from engine.worker.protocol import Delta, Event, Prompt, Turn
 from engine.worker.session import BlockingWorker
@@ -132,6 +133,13 @@ def test_a_port_in_use_is_a_sentence(nodes: tuple[Node, Node]) -> None:
     with pytest.raises(UserError) as caught:
         Node("127.0.0.1", nodes[0].port, "CPU", threads=1)
     assert caught.value.code == "node.port_taken"
+
+
+def test_a_server_that_is_too_slow_is_not_called_unbuilt() -> None:
+    with pytest.raises(UserError) as caught:
+        start_server("CPU", threads=1, within_s=0.0)
+    assert caught.value.code == "node.not_started"
+    assert "CPU did not start within 0 s" in caught.value.problem.message
 
 
 def test_only_loopback_counts_as_private() -> None:
