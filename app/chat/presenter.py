@@ -59,6 +59,7 @@ class ChatPresenter(QObject):
         self._view = view
         self._refusal: Problem | None = None
         self._silence: Problem | None = None
+        self._is_measuring = False
         engine.session_changed.connect(self._on_session_changed)
         engine.fell_silent.connect(self._on_silent)
         engine.reply_event.connect(self._on_sign_of_life)
@@ -81,6 +82,11 @@ class ChatPresenter(QObject):
         self._view.set_state(self._composer(session))
         self._view.show_cards(self._cards(session))
 
+    def set_measuring(self, is_measuring: bool) -> None:
+        """Whether the model is away because its best values are being measured."""
+        self._is_measuring = is_measuring
+        self.refresh()
+
     def act_on_document(self, key: str, action: str) -> None:
         """Do what was chosen for a document of the open chat."""
         if self._chat.chat_id is not None:
@@ -91,7 +97,7 @@ class ChatPresenter(QObject):
     def _composer(self, session: Session) -> ComposerState:
         branch = self._chat.branch
         has_model = session.loaded is not None or session.request_id != 0
-        hint = "" if has_model else self.tr("Load a model to ask something.")
+        hint = "" if has_model else self._no_model_words()
         deciding = any(held.is_undecided for held in self._held())
         over = 0 if deciding else self._ledger.overflow_tokens
         if over and session.loaded is not None:
@@ -110,6 +116,11 @@ class ChatPresenter(QObject):
             hint=hint,
             title=branch.chat.title if branch else "",
         )
+
+    def _no_model_words(self) -> str:
+        if self._is_measuring:
+            return self.tr("The best values are being measured; you can ask again afterwards.")
+        return self.tr("Load a model to ask something.")
 
     def _left_out_words(self, left_out: LeftOut) -> str:
         if self._chat.generation().overflow == "summarise":

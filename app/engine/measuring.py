@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from app.engine import measuring_views as views
 from app.engine.measuring_run import MeasuringRun
@@ -39,10 +39,15 @@ _BUSY = (State.STARTING, State.LOADING, State.EJECTING)
 class MeasuringController(QObject):
     """Owns the measurement that is going on, and its sheet. Main thread. `close` it at the end.
 
+    Signals:
+        running_changed(bool): Whether a measurement is going on.
+
     Attributes:
         repetitions, budget_s: As for `engine.bench.tune.Tuner`.
         sheet: What is shown; None before it was first asked for.
     """
+
+    running_changed = Signal(bool)
 
     def __init__(
         self,
@@ -150,6 +155,7 @@ class MeasuringController(QObject):
             command=self._engine.command,
             env=self._engine.env,
         )
+        self.running_changed.emit(True)
         is_free = self._engine.release()
         self._window.engine.set_settings(None, settings)
         self._pane.show_activity(self.tr("Measuring the best values"))
@@ -172,6 +178,7 @@ class MeasuringController(QObject):
             # The app is closing.
             return
         self._run = None
+        self.running_changed.emit(False)
         self._pane.show_activity("")
         self._refresh()
         self._load_back()

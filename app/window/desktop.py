@@ -308,6 +308,7 @@ class Desktop(QObject):
             hop=self.hop,
             parent=self,
         )
+        self.measuring.running_changed.connect(self.presenter.set_measuring)
 
     def _compose_economics(self) -> None:
         from app.engine.economics_controller import EconomicsController

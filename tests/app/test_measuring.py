@@ -9,6 +9,7 @@ import psutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from app.session import State
 from app.store.settings_file import model_key
@@ -98,7 +99,10 @@ def test_the_choice_is_taken_over_and_kept(measured: Measured, model: Path) -> N
     pid = measured.start()
     assert pid != first
     assert "Measuring" in desk.desktop.window.engine.card.accessibleDescription()
+    hint = desk.find(QLabel, "composerHint")
+    assert "being measured" in hint.text()
     measured.until_state("done")
+    assert "being measured" not in hint.text()
     # All are equally fast there, so the smallest are the best.
     best = {one.title: one.after for one in measured.view.proposals}
     assert best["Micro-batch"] == "64"
