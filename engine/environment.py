@@ -138,7 +138,7 @@ def _llama_wheel(lock_text: str, backend: Backend, uv: Path, python: Path) -> Pa
     if wheel.path is None:
         _say(f"Building llama.cpp for {backend}. This takes some minutes, once on this machine.")
         started = time.monotonic()
-        if not wheel.build(uv, python):
+        if not wheel.build(uv, python, _say):
             other = "" if backend is Backend.CPU else "\nTo go on: make setup BACKEND=cpu"
             raise SetupError(f"llama.cpp for {backend} could not be built; see above why.{other}")
         _say(f"Built in {time.monotonic() - started:.0f} s")

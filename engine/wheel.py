@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.build import COMMON_SETTINGS, PACKAGE, Backend, build_settings
+from engine.build_progress import run_build
 from engine.system import processor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PIP = "pip==26.3"
 _ENTRY = re.compile(rf"^{PACKAGE}==(\S+)[^\n]*\n(?:[ ]{{4}}[^\n]*\n)+", flags=re.MULTILINE)
@@ -39,6 +39,7 @@ class Wheel:
 
     def __init__(self, lock_text: str, backend: Backend, cache_dir: Path | None = None) -> None:
         self._requirement, version = locked_requirement(lock_text)
+        self._backend = backend
         self._settings = COMMON_SETTINGS | build_settings(backend)
         # Builds use all that this processor can do: they do not fit every other one.
         parts = [self._requirement, repr(sorted(self._settings.items())), processor()]
@@ -51,18 +52,25 @@ class Wheel:
         """The wheel, or ``None`` while it is not built."""
         return next(self._dir.glob("*.whl"), None)
 
-    def build(self, uv: Path, python: Path) -> bool:
-        """Build it from the locked source, which takes minutes; whether that succeeded."""
+    def build(self, uv: Path, python: Path, say: Callable[[str], None]) -> bool:
+        """Build it from the locked source, which takes minutes; whether that succeeded.
+
+        Args:
+            uv: The program that fetches pip.
+            python: For which Python.
+            say: Takes a line every half minute, and the last lines of a build that failed.
+        """
         self._dir.mkdir(parents=True, exist_ok=True)
         # Beside its place, so that an interrupted build leaves no half a wheel there.
         with tempfile.TemporaryDirectory(dir=self._dir) as scratch:
             requirements = Path(scratch) / "requirements.txt"
             requirements.write_text(self._pip_requirement(), encoding="utf-8")
             command = [str(uv), "tool", "run", "--quiet", "--python", str(python)]
-            command += ["--from", _PIP, "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+            command += ["--from", _PIP, "pip", "wheel", "--verbose", "--disable-pip-version-check"]
             command += ["--no-cache-dir", "--no-deps", "--require-hashes"]
             command += ["--requirement", str(requirements), "--wheel-dir", scratch]
-            if subprocess.run(command, env=_build_env(os.environ)).returncode:
+            what = f"llama.cpp for {self._backend}"
+            if not run_build(command, what=what, env=_build_env(os.environ), say=say):
                 return False
             built = next(Path(scratch).glob("*.whl"))
             if not self._holds_what_was_asked(built):

@@ -64,7 +64,7 @@ def test_a_lock_without_llama_cpp_is_refused() -> None:
 
 def test_a_built_wheel_is_kept_per_backend(tmp_path: Path) -> None:
     uv, cache = _builder(tmp_path, "ggml-rpc", "ggml-cuda"), tmp_path / "cache"
-    assert Wheel(_lock_text(), Backend.CUDA, cache).build(uv, Path("python"))
+    assert Wheel(_lock_text(), Backend.CUDA, cache).build(uv, Path("python"), print)
     kept = Wheel(_lock_text(), Backend.CUDA, cache).path
     assert kept is not None
     assert kept.parent.parent == cache
@@ -73,7 +73,7 @@ def test_a_built_wheel_is_kept_per_backend(tmp_path: Path) -> None:
 
 def test_pip_is_asked_for_the_locked_source_with_the_backends_settings(tmp_path: Path) -> None:
     uv = _builder(tmp_path, "ggml-rpc", "ggml-cuda")
-    Wheel(_lock_text(), Backend.CUDA, tmp_path / "cache").build(uv, Path("python"))
+    Wheel(_lock_text(), Backend.CUDA, tmp_path / "cache").build(uv, Path("python"), print)
     first, *rest = (tmp_path / "asked").read_text(encoding="utf-8").splitlines()
     assert first == "llama-cpp-python==0.3.36 \\"
     assert rest[0].startswith("    --hash=sha256:")
@@ -85,19 +85,19 @@ def test_pip_is_asked_for_the_locked_source_with_the_backends_settings(tmp_path:
 
 def test_both_locks_share_one_wheel(tmp_path: Path) -> None:
     uv = _builder(tmp_path, "ggml-rpc")
-    Wheel(_lock_text(_LOCKS[0]), Backend.CPU, tmp_path / "cache").build(uv, Path("python"))
+    Wheel(_lock_text(_LOCKS[0]), Backend.CPU, tmp_path / "cache").build(uv, Path("python"), print)
     assert Wheel(_lock_text(_LOCKS[1]), Backend.CPU, tmp_path / "cache").path is not None
 
 
 def test_a_failed_build_leaves_no_wheel(tmp_path: Path) -> None:
     wheel = Wheel(_lock_text(), Backend.CPU, tmp_path / "cache")
-    assert not wheel.build(_builder(tmp_path, "ggml-rpc", status=1), Path("python"))
+    assert not wheel.build(_builder(tmp_path, "ggml-rpc", status=1), Path("python"), print)
     assert wheel.path is None
 
 
 def test_a_wheel_without_what_was_asked_for_is_refused(tmp_path: Path) -> None:
     wheel = Wheel(_lock_text(), Backend.VULKAN, tmp_path / "cache")
-    assert not wheel.build(_builder(tmp_path, "ggml-rpc", "ggml-cpu"), Path("python"))
+    assert not wheel.build(_builder(tmp_path, "ggml-rpc", "ggml-cpu"), Path("python"), print)
     assert wheel.path is None
 
 
