@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog
 
 from engine.errors import UserError
 from engine.models.demo import demo_model_path
 from engine.models.discover import discover
 from engine.models.header import read_header
 from engine.models.places import places
+from widgets import file_dialogs
 from widgets.engine_pane.viewdata import ModelFileView
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class ModelsController(QObject):
         )
 
     def _on_folder_wanted(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, self.tr("Add a folder of models"))
+        title = self.tr("Add a folder of models")
+        folder = file_dialogs.choose_folder(self._window, title, file_dialogs.Purpose.MODELS)
         if folder and folder not in self._settings.app.model_folders:
             settings = self._settings.app
             folders = (*settings.model_folders, folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QMenu
 
 from engine.errors import UserError
 from engine.models.ggml_types import TENSOR_TYPES
@@ -20,6 +20,7 @@ from engine.planning.economics import imagined_devices
 from engine.planning.facts import Scene
 from engine.planning.protocol import Compare, Compared, Failed
 from engine.sentences import message_for
+from widgets import file_dialogs
 from widgets.economics.viewdata import CardsView, CurveView, EconomicsView, LimitView
 
 if TYPE_CHECKING:
@@ -221,8 +222,11 @@ class EconomicsController(QObject):
         menu.popup(QCursor.pos())
 
     def _on_browse(self) -> None:
-        path, _kind = QFileDialog.getOpenFileName(
-            self._window, self.tr("Add a model"), "", self.tr("GGUF models (*.gguf)")
+        path = file_dialogs.open_file(
+            self._window,
+            self.tr("Add a model"),
+            file_dialogs.Purpose.MODELS,
+            self.tr("GGUF models (*.gguf)"),
         )
         if path:
             self._add(path)
@@ -254,10 +258,7 @@ class EconomicsController(QObject):
         self._pane.set_edited(msgspec.structs.replace(edited, n_ctx=n_ctx))
 
     def _on_export(self, how: str) -> None:
-        path, _kind = QFileDialog.getSaveFileName(
-            self._window, self.tr("Export"), f"context-cost.{how}"
-        )
-        if path:
+        if path := file_dialogs.save_file(self._window, self.tr("Export"), f"context-cost.{how}"):
             self.export_to(Path(path), how)
 
     def export_to(self, path: Path, how: str) -> None:

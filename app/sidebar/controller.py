@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QFileDialog
 
 from app.session import State
 from app.sidebar.importing import ChatImport
 from engine.errors import UserError
+from widgets import file_dialogs
 from widgets.sidebar.viewdata import (
     ChatActivity,
     ChatItemView,
@@ -190,10 +190,8 @@ class SidebarController(QObject):
             return
         ending = "md" if how == "markdown" else "json"
         name = "".join(c if c.isalnum() or c in " -_" else "_" for c in chat.title) or "chat"
-        path, _kind = QFileDialog.getSaveFileName(
-            self._sidebar, self.tr("Export chat"), f"{name[:60]}.{ending}"
-        )
-        if path:
+        title = self.tr("Export chat")
+        if path := file_dialogs.save_file(self._sidebar, title, f"{name[:60]}.{ending}"):
             self.export_to(chat_id, how, Path(path))
 
     def export_to(self, chat_id: int, how: str, path: Path) -> None:
@@ -211,10 +209,10 @@ class SidebarController(QObject):
 
     def choose_imports(self) -> None:
         """Ask for files, and add the chats that were exported to them."""
-        paths, _kind = QFileDialog.getOpenFileNames(
+        paths = file_dialogs.open_files(
             self._sidebar,
             self.tr("Import chats"),
-            "",
+            file_dialogs.Purpose.EXPORTS,
             self.tr("Exported chats (*.json);;All files (*)"),
         )
         if paths:

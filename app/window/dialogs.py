@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QStandardPaths, Qt, QUrl
+from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog
+
+from widgets import file_dialogs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,15 +26,11 @@ class Dialogs(QObject):
         super().__init__(parent)
         self._window = window
         self._notices = notices
-        self._folder = _first_folder()
 
     def choose_files(self, then: Callable[[list[str]], None]) -> None:
         """Let the user choose documents, beginning where the last ones were."""
-        paths, _kind = QFileDialog.getOpenFileNames(
-            self._window, self.tr("Add documents"), self._folder
-        )
-        if paths:
-            self._folder = str(Path(paths[0]).parent)
+        title = self.tr("Add documents")
+        if paths := file_dialogs.open_files(self._window, title, file_dialogs.Purpose.DOCUMENTS):
             then(paths)
 
     def ask_password(
@@ -105,9 +101,3 @@ class Dialogs(QObject):
         )
         dialog.log_requested.connect(self._window.open_log)
         dialog.open()
-
-
-def _first_folder() -> str:
-    """Where documents are looked for at first: a folder that is not there would become a name."""
-    places = QStandardPaths.standardLocations(QStandardPaths.StandardLocation.DocumentsLocation)
-    return next((place for place in places if Path(place).is_dir()), str(Path.home()))

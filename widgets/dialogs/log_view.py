@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QGuiApplication, QTextCursor
-from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit
 
-from widgets import theme
+from widgets import file_dialogs, theme
 from widgets.dialogs.base import Sheet
 from widgets.search_line import SearchLine
 
@@ -106,8 +106,6 @@ class LogView(Sheet):
         QGuiApplication.clipboard().setText("\n".join(self._lines))
 
     def _on_save(self) -> None:
-        path, _kind = QFileDialog.getSaveFileName(
-            self, self.tr("Save the log"), "leadline-engine.log", self.tr("Text (*.log *.txt)")
-        )
-        if path:
+        title, filters = self.tr("Save the log"), self.tr("Text (*.log *.txt)")
+        if path := file_dialogs.save_file(self, title, "leadline-engine.log", filters):
             self.save_to(Path(path))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from engine.settings import Cost, EngineSettings, GenerationSettings, cost_of
-from widgets import icons, theme
+from widgets import file_dialogs, icons, theme
 from widgets.engine_pane.apply_bar import ApplyBar
 from widgets.engine_pane.device_plan import DevicePlan
 from widgets.engine_pane.fit_links import FitLinks
@@ -196,8 +196,11 @@ class EnginePane(QFrame):
 
     def browse(self) -> None:
         """Let the user find a model file."""
-        path, _kind = QFileDialog.getOpenFileName(
-            self, self.tr("Choose a model"), "", self.tr("GGUF models (*.gguf);;All files (*)")
+        path = file_dialogs.open_file(
+            self,
+            self.tr("Choose a model"),
+            file_dialogs.Purpose.MODELS,
+            self.tr("GGUF models (*.gguf);;All files (*)"),
         )
         if path:
             self.model_chosen.emit(path)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from engine.errors import UserError
 from engine.settings import Form, Kind
 from engine.settings.options import parsed
-from widgets import theme
+from widgets import file_dialogs, theme
 from widgets.parts import ElidedLabel, button, column, icon_button, restyle, row
 from widgets.settings.editors import (
     ChoiceEditor,
@@ -78,8 +78,8 @@ class FileEditor(LineEditor):
         self._layout.addWidget(browse)
 
     def _on_browse(self) -> None:
-        path, _kind = QFileDialog.getOpenFileName(self, self.info.title, self._line.text())
-        if path:
+        purpose, near = file_dialogs.Purpose.MODELS, self._line.text()
+        if path := file_dialogs.open_file(self, self.info.title, purpose, near=near):
             self._line.setText(path)
             self._on_editing_finished()
 
@@ -160,7 +160,7 @@ class FoldersEditor(FieldEditor):
         return line
 
     def _on_add(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, self.info.title)
+        folder = file_dialogs.choose_folder(self, self.info.title, file_dialogs.Purpose.MODELS)
         if folder and folder not in self._folders:
             self._report((*self._folders, folder))
 
