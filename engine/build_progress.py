@@ -68,8 +68,14 @@ def run_build(
         every_s: Seconds between lines.
     """
     progress, started_s = BuildProgress(), time.monotonic()
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, env=env, text=True, errors="replace", **output) as build:
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as build:
         assert build.stdout
         reader = threading.Thread(target=_read, args=(build.stdout, progress), daemon=True)
         reader.start()
