@@ -34,10 +34,11 @@ _NOT_AT_START = (
     *("app.engine.bridge", "app.engine.pane_controller", "app.engine.plan_controller"),
     *("widgets.chat.message", "widgets.engine_pane.pane", "widgets.models.page"),
     *("widgets.dialogs.log_view", "widgets.library.page", "widgets.toasts"),
+    *("app.reading.work", "widgets.dialogs.base", "widgets.documents.passages_panel"),
 )
 # Each takes about 0.4 ms: one more is no harm, twenty are. What can wait belongs to a step of
 # `Desktop._later_steps`, or is made when it is first asked for, like the pages of `MainWindow`.
-_MOST_MODULES = 190
+_MOST_MODULES = 170
 _FIRST_PAINT = """
 import os, sys
 from app.window import main
@@ -69,6 +70,20 @@ while not desktop.later.is_done or typesetter.spans("python", "pass") is None:
     application.processEvents()
 print(*elsewhere.intersection(sys.modules), flush=True)
 os._exit(0)
+"""
+_COLLECTS = """
+import gc, os, sys
+from PySide6.QtWidgets import QApplication
+from app.window import main
+def used(application):
+    desktop = sys._getframe(1).f_locals["desktop"]
+    at_first = gc.isenabled()
+    while not desktop.later.is_done:
+        application.processEvents()
+    print(f"first={at_first}", f"then={gc.isenabled()}", flush=True)
+    os._exit(0)
+QApplication.exec = used
+main.main([])
 """
 _LOADS_NO_QT = """
 import importlib, sys
@@ -149,6 +164,10 @@ def test_other_threads_load_nothing_that_makes_qt_classes(tmp_path: Path) -> Non
     elsewhere = _said(_LOADED_ELSEWHERE, tmp_path)
     assert {"markdown_it", "pygments"} <= elsewhere
     _said(_LOADS_NO_QT, tmp_path, *sorted(elsewhere))
+
+
+def test_garbage_is_looked_for_once_all_is_composed(tmp_path: Path) -> None:
+    assert _said(_COLLECTS, tmp_path) == {"first=False", "then=True"}
 
 
 def test_the_first_paint_loads_nothing_that_it_does_not_show(tmp_path: Path) -> None:

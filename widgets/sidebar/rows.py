@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QCoreApplication, QPoint, QRect, QRectF, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QTextCharFormat, QTextLayout, QTextOption
+from PySide6.QtGui import QFontMetrics, QPainter
 
 from widgets import icons, theme
 from widgets.figures import thousands, whole
@@ -171,6 +171,9 @@ class HitDelegate(RowDelegate):
 
     @staticmethod
     def _paint_snippet(painter: QPainter, area: QRect, hit: SearchHitView) -> None:
+        # Classes that the start can do without: PySide makes each when it is first named.
+        from PySide6.QtGui import QTextCharFormat, QTextLayout, QTextOption
+
         font = theme.font("label")
         layout = QTextLayout(hit.snippet, font)
         option = QTextOption()

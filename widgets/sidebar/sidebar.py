@@ -10,7 +10,6 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QLineEdit, QMenu, QStackedWidget, QWidget
 
 from widgets import icons, theme
-from widgets.dialogs.name import NameDialog
 from widgets.drop_overlay import DropOverlay
 from widgets.parts import button, column, hairline, icon_button, label, row
 from widgets.section_list import SectionList
@@ -301,6 +300,8 @@ class Sidebar(QFrame):
         return menu
 
     def _on_new_folder(self, chat_id: str) -> None:
+        from widgets.dialogs.name import NameDialog
+
         asked = NameDialog(self, self.tr("New folder"), self.tr("Create"))
         asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         asked.named.connect(lambda name: self.chat_folder_changed.emit(chat_id, name))
