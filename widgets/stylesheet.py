@@ -82,7 +82,7 @@ QLabel[tone="ok"] { color: $ok; }
 
 QPushButton, QToolButton {
     background: $card; color: $text; border: 1px solid $line; border-radius: 8px;
-    padding: 6px 12px;
+    padding: 6px 12px; outline: none;
 }
 QPushButton:hover, QToolButton:hover { background: $free; }
 QPushButton:pressed, QToolButton:pressed { background: $line; }
@@ -159,10 +159,10 @@ QDoubleSpinBox[bare="true"]:focus { border-color: $accent; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button { width: 0; border: none; }
 
-QComboBox { padding-left: 7px; padding-right: 18px; }
+QComboBox { padding-left: 7px; padding-right: 18px; combobox-popup: 0; outline: none; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(glyphs:$stamp/chevron-dim.svg); width: 12px; height: 12px; }
-QComboBox QAbstractItemView, QListView[popup="true"] {
+QComboBox QAbstractItemView {
     background: $card; color: $text; border: 1px solid $line; padding: 4px; outline: none;
     selection-background-color: $accent_soft; selection-color: $text;
 }
@@ -170,7 +170,7 @@ QComboBox QAbstractItemView::item { min-height: 26px; padding: 0 6px; border-rad
 QComboBox QAbstractItemView::item:selected { background: $accent_soft; color: $text; }
 QComboBox QAbstractItemView::item:disabled { color: $faint; }
 
-QCheckBox, QRadioButton { spacing: 8px; background: transparent; }
+QCheckBox, QRadioButton { spacing: 8px; background: transparent; outline: none; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $faint; border-radius: 4px;
     background: $card; }
 QCheckBox::indicator:hover, QCheckBox::indicator:focus { border-color: $accent; }

@@ -50,11 +50,14 @@ class LineEditor(FieldEditor):
         self._shown = ",".join(str(part).replace("\n", "\\n") for part in parts)
         if self._line.text() != self._shown:
             self._line.setText(self._shown)
+            self._line.setCursorPosition(0)
         restyle(self._line, "tone", "")
-        self._line.setToolTip("")
+        self._line.setToolTip(self._shown)
 
     def _on_editing_finished(self) -> None:
         text = self._line.text()
+        # A long one shows its beginning: its end alone says nothing.
+        self._line.setCursorPosition(0)
         if text == self._shown:
             return
         try:
