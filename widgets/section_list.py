@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtCore import QRect
-    from PySide6.QtGui import QKeyEvent
+    from PySide6.QtGui import QFocusEvent, QKeyEvent
     from PySide6.QtWidgets import QWidget
 
 ROW_ROLE: Final = int(Qt.ItemDataRole.UserRole)
@@ -254,6 +262,24 @@ class SectionList(QListView):
         if index.isValid():
             self.setCurrentIndex(index)
             self.edit(index)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show where the keyboard is, also when nothing was chosen yet."""
+        by_keyboard = event.reason() in (
+            Qt.FocusReason.TabFocusReason,
+            Qt.FocusReason.BacktabFocusReason,
+        )
+        if by_keyboard and not self.currentIndex().isValid():
+            self._enter_first()
+        super().focusInEvent(event)
+
+    def _enter_first(self) -> None:
+        for at in range(self.rows.rowCount()):
+            each = self.rows.row_at(at)
+            if not each.is_heading and each.is_enabled:
+                no_choice = QItemSelectionModel.SelectionFlag.NoUpdate
+                self.selectionModel().setCurrentIndex(self.rows.index(at), no_choice)
+                return
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Work by keyboard."""

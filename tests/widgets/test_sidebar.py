@@ -94,6 +94,13 @@ def test_choosing_a_chat_by_keyboard_skips_headings(sidebar: Sidebar, qtbot: QtB
     assert chosen.args == ["6"]
 
 
+def test_tab_shows_where_it_is_in_the_list_and_chooses_nothing(sidebar: Sidebar) -> None:
+    sidebar.set_current_chat("")
+    sidebar.chats.setFocus(Qt.FocusReason.TabFocusReason)
+    assert not sidebar.chats.rows.row_at(sidebar.chats.currentIndex().row()).is_heading
+    assert not sidebar.chats.selectionModel().hasSelection()
+
+
 def test_f2_renames_in_place(sidebar: Sidebar, qtbot: QtBot) -> None:
     sidebar.set_current_chat("2")
     sidebar.chats.setFocus()

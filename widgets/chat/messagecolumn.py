@@ -275,6 +275,16 @@ class MessageColumn(QAbstractScrollArea):
             card.height_changed.connect(self._arrange_later)
             card.show()
             self._cards.append(card)
+        self._tab_to_cards()
+
+    def _tab_to_cards(self) -> None:
+        """Tab goes from the conversation to its cards, and not to them after the whole window."""
+        last: QWidget = self
+        for card in self._cards:
+            for part in card.findChildren(QWidget):
+                if part.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                    self.setTabOrder(last, part)
+                    last = part
 
     def _measure_cards(self) -> float:
         total = 0.0

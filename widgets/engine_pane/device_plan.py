@@ -95,8 +95,10 @@ class DevicePlan(QWidget):
             shortcut = QShortcut(QKeySequence(keys), bar)
             shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
             shortcut.activated.connect(lambda on=bar, by=step: self._move(on, by))
-        self._bars.append(bar)
         self._rows.addWidget(bar)
+        # Devices come when they are found, after the rest: Tab goes by what is seen.
+        QWidget.setTabOrder(self._bars[-1] if self._bars else self.more, bar)
+        self._bars.append(bar)
 
     def _on_tick(self) -> None:
         if self._live_is_new:
