@@ -328,6 +328,31 @@ def test_cards_follow_the_messages_and_report(view: ChatView, qtbot: QtBot) -> N
     assert blocker.args == ["engine_died", "restart"]
 
 
+def test_a_card_is_next_to_the_conversation_and_keeps_the_keyboard(
+    view: ChatView, qtbot: QtBot
+) -> None:
+    from widgets.chat.viewdata import ActionView
+
+    cards = [CardView("empty", "Ask", "", (ActionView("sample", "Try"), ActionView("b", "B")))]
+    view.show_cards(cards)
+    first = view.findChild(QAbstractButton, "cardAction_sample")
+    assert first is not None
+    view.transcript.setFocus()
+    QTest.keyClick(view.transcript, Qt.Key.Key_Tab)
+    assert view.focusWidget() is first
+    view.show_cards(list(cards))
+    assert view.findChild(QAbstractButton, "cardAction_sample") is first
+
+
+def test_what_is_typed_beside_the_input_goes_into_it(view: ChatView, qtbot: QtBot) -> None:
+    view.transcript.setFocus()
+    QTest.keyClick(view.transcript, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(view.transcript, Qt.Key.Key_Space)
+    assert view.composer.input.toPlainText() == ""
+    QTest.keyClicks(view.transcript, "why")
+    assert view.composer.input.toPlainText() == "why"
+
+
 def test_dark_mode_restyles_what_is_shown(view: ChatView, qapp: QApplication) -> None:
     view.set_messages(many(6))
     theme.apply(qapp, "dark")

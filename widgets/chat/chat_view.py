@@ -268,13 +268,27 @@ class ChatView(QWidget):
         self.composer.set_last_prompt(text)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc that no part had a use for: close the find bar, else stop."""
+        """What no part had a use for: Esc closes the find bar, else stops; words are a question."""
         if event.key() != Qt.Key.Key_Escape:
-            event.ignore()
+            self._type(event)
         elif not self.find_bar.isHidden():
             self.set_find_visible(False)
         elif self._state.generating:
             self.stop_requested.emit()
+
+    def _type(self, event: QKeyEvent) -> None:
+        """Put what is typed beside the input into it, as after a click on a card or the text."""
+        held = Qt.KeyboardModifier
+        is_command = event.modifiers() & (
+            held.ControlModifier | held.AltModifier | held.MetaModifier
+        )
+        word = event.text()
+        # The space key presses buttons and scrolls.
+        if is_command or not word.isprintable() or not word.strip():
+            event.ignore()
+            return
+        self.composer.input.setFocus()
+        self.composer.input.insertPlainText(word)
 
     # Finding
 

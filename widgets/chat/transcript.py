@@ -118,7 +118,9 @@ class Transcript(MessageColumn):
             self._arrange_later()
 
     def show_cards(self, cards: Sequence[CardView]) -> None:
-        """Replace the cards after the last message."""
+        """Replace the cards after the last message; the same ones stay, with the keyboard."""
+        if list(cards) == self._card_views:
+            return
         self._card_views = list(cards)
         self._make_cards()
         self.arrange()
