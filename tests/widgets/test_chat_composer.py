@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -207,6 +208,11 @@ def test_the_ledger_warns_in_colour_and_in_words(
     view.set_ledger(ledger(used))
     assert view.ledger.tone() == tone
     assert view.ledger.status_text() == words
+
+
+def test_a_wait_too_short_for_figures_is_at_once(view: ChatView) -> None:
+    view.set_ledger(msgspec.structs.replace(ledger(94), seconds_to_first_token=0.02))
+    assert view.ledger.status_text() == "94 of 10,000 · first token at once"
 
 
 def test_the_ledger_tells_cached_from_read(view: ChatView) -> None:

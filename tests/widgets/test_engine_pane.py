@@ -89,6 +89,22 @@ def test_an_unknown_figure_is_shown_as_unknown(pane: EnginePane) -> None:
     assert "total: –" in bar.accessibleDescription()  # noqa: RUF001
 
 
+def test_the_tooltip_tells_kinds_of_kv_below_it_and_no_name_twice(pane: EnginePane) -> None:
+    device = DeviceView(
+        id="ram",
+        name="RAM",
+        weights_bytes=GIB,
+        kv_bytes=GIB,
+        kv_kinds=(("attention", GIB),),
+        compute_bytes=GIB,
+    )
+    pane.set_plan(DevicePlanView((device,)))
+    bar = pane.findChild(DeviceBar, "device_bar_0")
+    assert bar is not None
+    begins = [line.partition(":")[0] for line in bar.toolTip().splitlines()]
+    assert begins[:5] == ["RAM", "weights", "KV cache", "  attention", "compute"]
+
+
 def test_the_heading_shows_telemetry_until_there_is_a_plan(
     pane: EnginePane, tick: RepaintTick
 ) -> None:

@@ -80,6 +80,17 @@ def test_the_line_is_broken_at_a_gap_and_follows_the_theme(
     theme.apply(qapp, "light")
 
 
+def test_a_band_ends_where_the_line_does(plot: SpeedPlot, tick: RepaintTick) -> None:
+    for at in range(31):
+        plot.append(SpeedSample(at, "load"))
+    tick.ticked.emit()
+    picture = plot.grab().toImage()
+    beside = picture.pixel(250, 10)
+    # Thirty of sixty steps: the middle of 300 pixels.
+    assert picture.pixel(147, 10) != beside
+    assert picture.pixel(153, 10) == beside
+
+
 def _inked_columns(plot: SpeedPlot) -> set[str]:
     """In which parts of the picture the line's colour is found: left, middle, right."""
     picture = plot.grab().toImage()

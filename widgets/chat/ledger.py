@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
 _HEIGHT_PX: Final = 36
+# Less is written as 0.0 s.
+_AT_ONCE_S: Final = 0.05
 _WARN_SHARE: Final = 0.65
 _BAD_SHARE: Final = 0.85
 _OPENING: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space, Qt.Key.Key_Menu)
@@ -119,7 +121,10 @@ class Ledger(QWidget):
             text += self.tr(" · {percent} % full").format(percent=round(100 * self._share()))
         if view.seconds_to_first_token is not None:
             wait = figures.seconds(view.seconds_to_first_token)
-            text += self.tr(" · first token ≈ {wait}").format(wait=wait)
+            if view.seconds_to_first_token < _AT_ONCE_S:
+                text += self.tr(" · first token at once")
+            else:
+                text += self.tr(" · first token ≈ {wait}").format(wait=wait)
         return text
 
     def tone(self) -> str:

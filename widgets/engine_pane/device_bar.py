@@ -196,9 +196,12 @@ class DeviceBar(QWidget):
 
     def _tip(self) -> str:
         device, live = self._device, self._live
-        lines = [f"{device.name}  {device.id}"]
-        lines += [f"{word}: {exact_bytes(size)}" for _token, word, size in parts_of(device)]
-        lines += [f"  {kind}: {exact_bytes(size)}" for kind, size in device.kv_kinds]
+        is_named = device.name.casefold() != device.id.casefold()
+        lines = [f"{device.name}  {device.id}" if is_named else device.name]
+        for token, word, size in parts_of(device):
+            lines.append(f"{word}: {exact_bytes(size)}")
+            if token == "kv":
+                lines += [f"  {kind}: {exact_bytes(part)}" for kind, part in device.kv_kinds]
         if device.total_bytes is not None and device.planned_bytes is not None:
             free = max(0, device.total_bytes - device.planned_bytes)
             lines.append(self.tr("free: {size}").format(size=exact_bytes(free)))

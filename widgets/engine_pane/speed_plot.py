@@ -92,7 +92,9 @@ class SpeedPlot(QWidget):
         step = self._step_px()
         for phase, first, end in bands(self._shown):
             if phase in _FILLS:
-                band = QRectF(first * step, 0, (end - first) * step, self.height())
+                # As far as the line, which has reached the newest sample and no further.
+                until = min(end, max(1, len(self._shown) - 1))
+                band = QRectF(first * step, 0, (until - first) * step, self.height())
                 painter.fillRect(band, theme.color(_FILLS[phase]))
             if (end - first) * step > _WORD_FROM_SHARE * self.width():
                 self._paint_word(painter, first * step + theme.SPACE.xs, words.get(phase, ""))
