@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.store.writer import Writer
 
+_NUMBERED = re.compile(r" \(\d+\)$")
 _MISSING = "stores.document_not_here"
 
 
@@ -49,7 +52,10 @@ class Copies:
         if chat is None:
             raise LookupError(f"there is no message {message_id}")
         messages = read_branch(connection, chat.id, message_id)
-        branched = msgspec.structs.replace(chat, leaf_id=message_id, pinned=False, draft="")
+        title = _next_title(connection, chat.title) if chat.title else ""
+        branched = msgspec.structs.replace(
+            chat, title=title, leaf_id=message_id, pinned=False, draft=""
+        )
         kept = {message.id for message in messages}
         sent = [one for one in documents_of_chat(connection, chat.id) if one.message_id in kept]
         return self._add(connection, branched, messages, sent, created_us=now_us())
@@ -112,3 +118,11 @@ class Copies:
             elif leaf_id is not None:
                 record = Record(kind=_MISSING, data={"name": one.document.name})
                 insert_records(connection, leaf_id, [record], self._ids)
+
+
+def _next_title(connection: sqlite3.Connection, title: str) -> str:
+    """The title with the first free number: two chats of one name cannot be told apart."""
+    base = _NUMBERED.sub("", title)
+    taken = "SELECT 1 FROM chats WHERE title = ? AND deleted_us IS NULL"
+    numbered = (f"{base} ({number})" for number in count(2))
+    return next(one for one in numbered if not connection.execute(taken, (one,)).fetchone())

@@ -174,7 +174,9 @@ class TestTree:
         record = Record(kind="stores.document_not_here", data={"name": "lease.pdf"})
         store.messages.add_records(messages[1].id, [record])
         branch = store.copies.branch(messages[1].id).result(5)
-        assert (branch.title, branch.folder) == ("Lease", "Contracts")
+        assert (branch.title, branch.folder) == ("Lease (2)", "Contracts")
+        again = store.copies.branch(branch.leaf_id or 0).result(5)
+        assert again.title == "Lease (3)"
         talk(store, branch.id, "another way", under=branch.leaf_id)
         assert shown(store, branch.id) == ["q", "a", "another way"]
         assert shown(store, chat.id) == ["q", "a", "q2", "a2"]
