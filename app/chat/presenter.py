@@ -173,6 +173,7 @@ class ChatPresenter(QObject):
         )
 
     def _empty_card(self) -> CardView:
+        sample = ActionView("sample", self.tr("Try the sample document"))
         return CardView(
             kind="empty",
             title=self.tr("What would you like to know?"),
@@ -181,7 +182,8 @@ class ChatPresenter(QObject):
                 "PowerPoint, e-books, e-mail, web pages, text, folders of code. Everything stays "
                 "on this computer."
             ),
-            actions=(ActionView("sample", self.tr("Try the sample document")),),
+            # It is not offered to those who brought documents, nor twice.
+            actions=() if self._held() else (sample,),
         )
 
     def _died_card(self, problem: Problem) -> CardView:

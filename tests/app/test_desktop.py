@@ -236,6 +236,10 @@ def test_control_o_asks_for_files_and_a_listed_document_opens(
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: ([str(path)], ""))
     keys(desk, Qt.Key.Key_O)
     desk.until(lambda: desk.store.documents.all(), "the document in the library")
+    # Who brought a document is not offered the sample.
+    desk.load()
+    desk.until(lambda: desk.find_all(QWidget, "card_empty"), "the card of an empty chat")
+    assert not desk.find_all(QAbstractButton, "cardAction_sample")
     document = desk.store.documents.all()[0]
     window = desk.desktop.window
     listed = window.sidebar.documents
