@@ -258,6 +258,7 @@ def test_what_was_read_can_be_kept_and_the_choice_is_remembered(desk: Desk, tmp_
     desk.drop(path)
     read(desk)
     chat_id = desk.chat.chat_id
+    desk.settle()
     write_pdf(path, ["The new rent."])
     desk.open_chat(None)
     desk.desktop.shelf._held.clear()
