@@ -148,14 +148,14 @@ static void sift_down(float *heap, int32_t size, int32_t at) {
     }
 }
 
-/* The rank-th largest of every `stride`-th of some numbers: at least so many reach it. */
-static float nth_largest(const float *numbers, int32_t count, int32_t stride, int32_t rank) {
+/* The rank-th largest logit: at least so many reach it. */
+static float nth_largest(const token_data *data, int32_t count, int32_t rank) {
     float heap[MOST_RANK];
-    for (int32_t i = 0; i < rank; i++) heap[i] = numbers[i * stride];
+    for (int32_t i = 0; i < rank; i++) heap[i] = data[i].logit;
     for (int32_t i = rank / 2; i-- > 0;) sift_down(heap, rank, i);
     for (int32_t i = rank; i < count; i++) {
-        if (numbers[i * stride] > heap[0]) {
-            heap[0] = numbers[i * stride];
+        if (data[i].logit > heap[0]) {
+            heap[0] = data[i].logit;
             sift_down(heap, rank, 0);
         }
     }
@@ -165,7 +165,7 @@ static float nth_largest(const float *numbers, int32_t count, int32_t stride, in
 /* Drops what is smaller than the rank-th largest, which becomes the bound; how many are left. */
 static int32_t keep_largest(token_data *data, int32_t count, int32_t rank, float *bound) {
     if (count <= rank) return count;
-    *bound = nth_largest(&data->logit, count, sizeof *data / sizeof data->logit, rank);
+    *bound = nth_largest(data, count, rank);
     int32_t kept = 0;
     for (int32_t i = 0; i < count; i++)
         if (data[i].logit >= *bound) data[kept++] = data[i];
