@@ -91,6 +91,20 @@ def test_a_band_ends_where_the_line_does(plot: SpeedPlot, tick: RepaintTick) -> 
     assert picture.pixel(153, 10) == beside
 
 
+def test_a_load_alone_is_told_from_a_reply(plot: SpeedPlot, tick: RepaintTick) -> None:
+    def is_blank() -> bool:
+        picture = plot.grab().toImage()
+        colours = {picture.pixel(x, y) for x in range(40, 120) for y in range(picture.height())}
+        return len(colours) == 1
+
+    plot.append(SpeedSample(0, "load"))
+    tick.ticked.emit()
+    assert not is_blank(), "no word beside the band"
+    plot.append(SpeedSample(1, "read"))
+    tick.ticked.emit()
+    assert is_blank()
+
+
 def _inked_columns(plot: SpeedPlot) -> set[str]:
     """In which parts of the picture the line's colour is found: left, middle, right."""
     picture = plot.grab().toImage()

@@ -81,11 +81,12 @@ class SpeedPlot(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(theme.font("label"))
-        if not self._shown:
-            self._paint_word(painter, 0.0, self.tr("No reply yet"))
-            return
         self._paint_bands(painter)
         self._paint_line(painter)
+        if all(sample.phase == "load" for sample in self._shown):
+            # Beside the band of a load, which would stand there unexplained.
+            width = len(self._shown) * self._step_px()
+            self._paint_word(painter, width, self.tr("No reply yet"))
 
     def _paint_bands(self, painter: QPainter) -> None:
         words = {"load": self.tr("load"), "read": self.tr("read"), "write": self.tr("write")}
