@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def application(qapp: QApplication) -> Iterator[QApplication]:
+    # Other tests of this process choose files, too.
+    _forget(qapp)
     yield qapp
+    _forget(qapp)
+
+
+def _forget(application: QApplication) -> None:
     for purpose in Purpose:
-        qapp.setProperty(f"last_folder_of_{purpose}", None)
+        application.setProperty(f"last_folder_of_{purpose}", None)
 
 
 @pytest.fixture
