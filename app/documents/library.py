@@ -39,11 +39,16 @@ _ENCRYPTED = ("documents.encrypted", "documents.wrong_password")
 
 @dataclass(slots=True)
 class _Reading:
-    """A file that is read into the library."""
+    """A file that is read into the library.
+
+    Attributes:
+        document_id: What it turned out to be; known before that document is in the store.
+    """
 
     path: str
     fraction: float | None = None
     job: ReadingJob | None = None
+    document_id: str = ""
 
 
 class LibraryController(QObject):
@@ -127,11 +132,14 @@ class LibraryController(QObject):
             )
             for info in infos
         ]
+        # A document is in the store a moment before its reading is over: it is listed once.
+        listed = {info.id for info in infos}
         reading = [
             LibraryItemView(
                 id=each.path, name=Path(each.path).name, is_reading=True, fraction=each.fraction
             )
             for each in self._readings.values()
+            if each.document_id not in listed
         ]
         self._page.set_items((*reading, *items))
         self._counting.want_all(info.id for info in infos if info.id not in totals)
@@ -191,6 +199,7 @@ class LibraryController(QObject):
 
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text, and the list is read from the disk.
+            reading.document_id = document.id
             self._store.documents.put(document).done.result()
             self._hop.post(lambda: self._on_read(path))
 

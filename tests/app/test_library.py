@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.store.rows import DocumentInfo, Saving
+    from engine.documents.model import Document
     from widgets.library.page import LibraryPage
     from widgets.library.viewdata import LibraryItemView
 
@@ -94,6 +97,32 @@ def test_search_and_order(desk: Desk, page: LibraryPage, tmp_path: Path) -> None
     for words, found in (("HARB", ["harbour.md"]), ("pdf", ["lease.pdf"]), ("zebra", [])):
         desk.find(QLineEdit, "library_search").setText(words)
         assert names(page) == found, words
+
+
+def test_a_document_is_listed_once_while_its_reading_ends(
+    desk: Desk, page: LibraryPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "harbour.md"
+    notes.write_text("# Harbour\n\nFour fathoms deep.")
+    put, is_stored, goes_on = desk.store.documents.put, threading.Event(), threading.Event()
+
+    def held_up(document: Document) -> Saving[DocumentInfo]:
+        saving = put(document)
+        saving.done.result()
+        is_stored.set()
+        goes_on.wait(30)
+        return saving
+
+    monkeypatch.setattr(desk.store.documents, "put", held_up)
+    desk.drop(notes, on=page)
+    assert [item.is_reading for item in shown(page)] == [True]
+    desk.until(is_stored.is_set, "the document in the store")
+    desk.desktop.library.refresh()
+    seen = [(item.name, item.is_reading) for item in shown(page)]
+    goes_on.set()
+    assert seen == [("harbour.md", False)]
+    desk.until(lambda: not desk.desktop.library._readings, "the end of the reading")
+    assert names(page) == ["harbour.md"]
 
 
 def test_a_document_joins_the_chat_once(desk: Desk, page: LibraryPage, tmp_path: Path) -> None:
