@@ -238,7 +238,8 @@ class PromptLayout:
         starts: list[int] = []
         following = len(tokenized.tokens)
         for turn in range(max(found, default=-1), -1, -1):
-            following = found.get(turn, following)
+            # Where tokens do not spell the text, a place found from its front can lie too far on.
+            following = min(following, found.get(turn, following))
             starts.append(following)
         return tuple(reversed(starts))
 

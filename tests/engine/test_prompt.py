@@ -111,6 +111,15 @@ def test_segments_add_up_for_any_vocabulary(anywhere: PromptLayout) -> None:
     assert all(0 < mark < len(laid_out.tokens) for mark in laid_out.marks)
 
 
+def test_turns_rise_for_any_vocabulary(anywhere: PromptLayout) -> None:
+    # What goes out of a full context is reckoned from the places of the turns.
+    for length in range(1, 60, 7):
+        laid_out = anywhere.lay_out(prompt(*["1" * length] * 9), SETTINGS)
+        starts = [*laid_out.turns, len(laid_out.tokens)]
+        assert len(starts) == 10
+        assert starts == sorted(starts)
+
+
 def test_segments_add_up_and_name_what_they_hold(layout: PromptLayout) -> None:
     documents = (document("lease", 40), document("annex", 3))
     laid_out = layout.lay_out(prompt(*TEXTS[:3], documents=documents), SETTINGS)
