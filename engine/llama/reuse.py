@@ -212,7 +212,8 @@ class KvLedger:
             self._length -= end - start
             self._tokens[start : self._length] = rest
             self._last_batch_start = self._length
-            self._pure_length = min(start, self._pure_length or start)
+            pure = start if self._pure_length is None else self._pure_length
+            self._pure_length = min(start, pure)
             self._checkpoints.cut(start)
         return True
 

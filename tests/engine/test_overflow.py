@@ -15,6 +15,7 @@ from engine.llama.overflow import fit, reply_reserve, room_step
 from engine.models.demo import demo_model_path
 from engine.settings import EngineSettings, GenerationSettings
 from engine.worker.protocol import Delta, Finished, Prompt, PromptDocument, Removed, Turn
+from tests.engine.kv_reader import F16, BareModel, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +179,15 @@ def test_rolling_shifts_and_then_takes_the_reply_itself(engine: Engine) -> None:
     after = engine.measure(1, chat(10, chat_id="rolls"), generation)
     front = sum(s.tokens for s in after.segments if s.kind in ("system", "document"))
     assert after.cached_tokens <= front + 1
+
+
+def test_no_prompt_starts_from_what_followed_a_gap_at_the_very_beginning(demo_model: Path) -> None:
+    # A template without a system prompt: the oldest exchange begins the context.
+    with BareModel(demo_model, kv_type=F16) as bare, Reader(bare) as reader:
+        reader.read("a", bare.random_tokens(300, 1))
+        assert reader.ledger.shift(0, 100)
+        assert reader.ledger.shift(150, 170)
+        assert reader.read("a", reader.ledger.held[:160]).kept == 0
 
 
 def test_where_shifting_is_not_safe_the_rest_is_read_again(engine: Engine) -> None:
