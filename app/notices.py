@@ -25,10 +25,12 @@ class Notices(QObject):
     Signals:
         said(str text, str fix, str tone): `tone` is ``plain`` or ``bad``.
         undo_offered(str text, object undo): Something was deleted; `undo` brings it back.
+        undo_passed(): Nothing that was deleted can be brought back any more.
     """
 
     said = Signal(str, str, str)
     undo_offered = Signal(str, object)
+    undo_passed = Signal()
 
     def say(self, text: str) -> None:
         """Something the user should know."""

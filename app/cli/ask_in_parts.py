@@ -11,8 +11,9 @@ import msgspec
 
 from app.chat.prompting import prompt_documents, prompt_instruction
 from app.cli.ask import as_json, citations, ledger_json
-from app.documents.in_parts import answering, kept_notes, sources_of
+from app.documents.in_parts import answering, sources_of
 from app.documents.parts_record import not_read
+from app.documents.readings import COMMAND_LINE, kept_notes
 from app.reading.request import model_id
 from engine.documents.parts.planning import Planner
 from engine.documents.parts.reading import PartsReading
@@ -101,7 +102,7 @@ def ask_in_parts(
     Raises:
         UserError: ``parts.stopped`` after Ctrl-C, and whatever keeps the engine from working.
     """
-    kept = kept_notes()
+    kept = kept_notes(COMMAND_LINE)
     kept.forget_old()
     with _stopping(), LastingWorker(settings, terminal.show, log) as worker:
         plan = _planned(worker, kept, question, parts, generation)

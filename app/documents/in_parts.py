@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from app.documents.passages import passage_budget
 from engine.documents.pages import chosen_pages
 from engine.documents.parts.cutting import Source
-from engine.documents.parts.kept import KeptNotes
 from engine.documents.parts.planning import Answering
 from engine.documents.prompt import citation_names
 from engine.errors import UserError
-from engine.paths import data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +17,6 @@ if TYPE_CHECKING:
     from app.chat.prompting import PromptPart
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Measured
-
-
-def kept_notes() -> KeptNotes:
-    """Where notes are kept until their question is answered."""
-    return KeptNotes(data_dir() / "readings")
 
 
 def sources_of(parts: Sequence[PromptPart]) -> tuple[Source, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.documents.counting import TokenCounting
+from app.documents.leftovers import Leftovers
 from app.documents.library import LibraryController
 from app.documents.thumbnails import Thumbnails
 from app.documents.viewing import DocumentViewing
@@ -75,6 +76,7 @@ class DocumentPlaces(QObject):
             dialogs=dialogs,
             parent=self,
         )
+        self._leftovers = Leftovers(store=store, shelf=shelf, notices=notices, hop=hop, parent=self)
         window.closing.connect(self.viewing.close_viewer)
 
     def close(self) -> None:
@@ -84,3 +86,4 @@ class DocumentPlaces(QObject):
         self.viewing.close()
         self._thumbnails.close()
         self.counting.close()
+        self._leftovers.close()

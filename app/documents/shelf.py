@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from engine.documents.reader import DocumentReader
     from engine.worker.protocol import PromptDocument
 
-__all__ = ["Held", "Shelf"]
+__all__ = ["Held", "Shelf", "pasted_dir"]
+
+
+def pasted_dir() -> Path:
+    """Where pasted texts are kept as files; perhaps it is not there yet."""
+    return data_dir() / "pasted"
 
 
 class Shelf(QObject):
@@ -74,7 +79,7 @@ class Shelf(QObject):
         # OpenSSL: not with the start of the window.
         import hashlib
 
-        folder = data_dir() / "pasted"
+        folder = pasted_dir()
         folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         path = folder / f"pasted-{digest}.txt"
@@ -227,6 +232,10 @@ class Shelf(QObject):
     def find(self, chat_id: int, key: str) -> Held | None:
         """One document of a chat."""
         return next((held for held in self._of(chat_id) if held.key == key), None)
+
+    def has_file(self, path: str) -> bool:
+        """Whether a chat that was opened holds a file, be it that it is still being read."""
+        return any(held.path == path for here in self._held.values() for held in here)
 
     def is_busy(self, chat_id: int) -> bool:
         """Whether a question has to wait for a document, or for a choice about one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.documents.in_parts import answering, kept_notes, sources_of
+from app.documents.in_parts import answering, sources_of
+from app.documents.readings import kept_notes
 from engine.documents.parts.planning import Planner
 from engine.documents.parts.reading import PartsReading
 from engine.documents.parts.results import PartsRead, Plan, StoppedError
@@ -25,9 +26,6 @@ class ReadingWork:
         engine: Who is asked.
         cancelled: Whether to stop.
         on_progress: Called for every few tokens, on this thread or the main one.
-
-    Attributes:
-        kept: Notes of readings whose question has no answer yet.
     """
 
     def __init__(
@@ -39,16 +37,16 @@ class ReadingWork:
         self._engine = engine
         self._cancelled = cancelled
         self._on_progress = on_progress
-        self.kept = kept_notes()
 
     def planned(self, request: ReadingRequest, rates: Rates) -> Plan | StoppedError:
         """What there is to read, and what that will cost."""
-        self.kept.forget_old()
+        kept = kept_notes(str(request.chat_id))
+        kept.forget_old()
         try:
             measured = self._engine.measure(request.without, request.generation)
             planner = Planner(
                 self._engine,
-                self.kept,
+                kept,
                 model_id=self._engine.model_id,
                 generation=request.generation,
                 cancelled=self._cancelled,
@@ -68,7 +66,7 @@ class ReadingWork:
         """Read everything; the reading with it, which keeps notes."""
         reading = PartsReading(
             self._engine,
-            self.kept,
+            kept_notes(str(request.chat_id)),
             plan,
             model_id=self._engine.model_id,
             generation=request.generation,

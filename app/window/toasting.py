@@ -23,6 +23,7 @@ class Toasting(QObject):
 
     def __init__(self, notices: Notices, window: MainWindow, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._notices = notices
         self._window = window
         self._undos: dict[str, Callable[[], None]] = {}
         self._numbers = itertools.count(1)
@@ -33,7 +34,7 @@ class Toasting(QObject):
     def _toasts(self) -> Toasts:
         toasts = self._window.toasts
         toasts.action_requested.connect(self._on_action)
-        toasts.expired.connect(lambda ident: self._undos.pop(ident, None))
+        toasts.expired.connect(self._on_expired)
         return toasts
 
     def _on_said(self, text: str, fix: str, tone: Tone) -> None:
@@ -68,3 +69,12 @@ class Toasting(QObject):
         undo = self._undos.pop(ident, None)
         if undo is not None:
             undo()
+            self._tell_if_passed()
+
+    def _on_expired(self, ident: str) -> None:
+        if self._undos.pop(ident, None) is not None:
+            self._tell_if_passed()
+
+    def _tell_if_passed(self) -> None:
+        if not self._undos:
+            self._notices.undo_passed.emit()

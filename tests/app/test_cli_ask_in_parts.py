@@ -74,7 +74,7 @@ def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) ->
     settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=1)
     generation = GenerationSettings(max_tokens=8, temperature=0)
     parts = [PromptPart(DocumentReader().read(book), "", "parts")]
-    kept = KeptNotes(tmp_path / "kept")
+    kept = KeptNotes(tmp_path / "kept", "me")
     killed: list[int] = []
     with LastingWorker(settings, lambda _event: None, lambda _line: None) as worker:
         prompt = Prompt(chat_id="a", turns=(Turn(role="user", text=QUESTION),))

@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
 
 from app.documents.parts_record import parts_given
+from app.documents.readings import readings_dir
 from app.store.export import to_markdown
 from tests.support.desk import Desk, faulty, open_desk
 from widgets.chat.partslist import PartsList
@@ -81,7 +82,7 @@ def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk) -> None:
     assert [part.number for part in read.parts] == [1, 2, 3, 4]
     assert all(part.notes == NOTE and part.attempts == 1 for part in read.parts)
     assert "with something about the question: 4" in question.records[-1].sentence
-    assert not list(desk.desktop.reading._work.kept._folder.iterdir())
+    assert not list(readings_dir().iterdir())
 
     desk.press("recordAction")
     desk.until(lambda: desk.find_all(PartsList, "partsList"), "the list of parts")
@@ -181,7 +182,7 @@ def test_a_part_that_kills_every_worker_is_named_in_record_and_answer(
     assert f"- {failed.name}, {failed.place}: The engine was killed" in reply.text
     assert [part.state for part in desk.messages()[0].records[-1].parts].count("failed") == 1
     # The others stay on the disk, for another try.
-    assert len(list(desk.desktop.reading._work.kept._folder.iterdir())) == 3
+    assert len(list(readings_dir().iterdir())) == 3
 
 
 def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:
@@ -189,4 +190,25 @@ def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
     desk.desktop.close()
-    assert len(list(desk.desktop.reading._work.kept._folder.iterdir())) == 2
+    assert len(list(readings_dir().iterdir())) == 2
+
+
+def test_notes_go_with_the_chat_once_it_cannot_come_back(desk: Desk) -> None:
+    asked(desk)
+    desk.press("cardAction_parts_read")
+    desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
+    desk.press("composerStop")
+    answered(desk)
+    desk.settle()
+    chat_id = desk.chat.chat_id or 0
+    desk.desktop.sidebar.delete(chat_id)
+    desk.until(lambda: desk.find_all(QPushButton, "toast_action_undo_1"), "the offer")
+    desk.press("toast_action_undo_1")
+    desk.until(lambda: desk.chat.chat_id == chat_id, "the chat")
+    desk.settle()
+    assert len(list(readings_dir().iterdir())) == 2
+    desk.desktop.sidebar.delete(chat_id)
+    desk.until(lambda: desk.find_all(QWidget, "toast_close_undo_2"), "the offer")
+    assert len(list(readings_dir().iterdir())) == 2
+    desk.find(QAbstractButton, "toast_close_undo_2").click()
+    desk.until(lambda: not list(readings_dir().iterdir()), "the end of the notes")

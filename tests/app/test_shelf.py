@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QTimer, QUrl
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPushButton, QWidget
 
 from app.documents import file_watch
+from app.documents.shelf import pasted_dir
 from app.session import State
 from tests.engine.document_files import write_pdf
 from tests.support.desk import Desk, faulty, open_desk
@@ -128,6 +129,31 @@ def test_a_long_paste_becomes_a_document(desk: Desk) -> None:
     assert chip.state == "ready"
     assert chip.name.startswith("pasted")
     assert desk.chat.prompt("x").documents[0].text.count("depth") == 1000
+
+
+def test_a_pasted_text_leaves_the_disk_with_its_document(desk: Desk) -> None:
+    for word in ("depth", "ebb"):
+        data = QMimeData()
+        data.setText(f"{word} " * 1500)
+        desk.view.composer.input.insertFromMimeData(data)
+    first, second = read(desk)
+    files = sorted(pasted_dir().iterdir())
+    assert len(files) == 2
+    chat_id = desk.chat.chat_id or 0
+    desk.desktop.shelf.remove(chat_id, first.id)
+    desk.settle()
+    desk.desktop.library.delete(first.id)
+    desk.until(lambda: desk.find_all(QAbstractButton, "toast_action_undo_1"), "the offer")
+    desk.press("toast_action_undo_1")
+    desk.until(lambda: desk.store.documents.info(first.id), "the document")
+    desk.desktop.library.delete(first.id)
+    desk.until(lambda: desk.find_all(QAbstractButton, "toast_close_undo_2"), "the offer")
+    assert sorted(pasted_dir().iterdir()) == files
+    desk.press("toast_close_undo_2")
+    desk.until(lambda: len(list(pasted_dir().iterdir())) == 1, "the end of the file")
+    (left,) = pasted_dir().iterdir()
+    assert "ebb" in left.read_text()
+    assert [chip.id for chip in chips(desk)] == [second.id]
 
 
 def test_pasted_files_are_added(desk: Desk, tmp_path: Path) -> None:

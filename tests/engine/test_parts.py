@@ -54,9 +54,11 @@ def tale(pages: int, *, told_on: Sequence[int] = ()) -> Source:
 class Desk:
     """A question, an engine and a folder of kept notes."""
 
-    def __init__(self, folder: Path, *sources: Source, n_ctx: int = 1024) -> None:
+    def __init__(
+        self, folder: Path, *sources: Source, n_ctx: int = 1024, owner: str = "me"
+    ) -> None:
         self.engine = ScriptedEngine(n_ctx, "ferryman lives")
-        self.kept = KeptNotes(folder)
+        self.kept = KeptNotes(folder, owner)
         self.sources = sources
         self.told: list[Progress] = []
 
@@ -215,6 +217,22 @@ def test_stopping_keeps_what_was_read_and_going_on_reads_the_rest(tmp_path: Path
     other = Desk(tmp_path, *desk.sources)
     longer = GenerationSettings(max_tokens=400, system_prompt="Be brief.")
     assert other.plan(longer).cost.parts_read == 0
+
+
+def test_notes_stay_as_long_as_somebody_waits_for_them(tmp_path: Path) -> None:
+    mine = Desk(tmp_path, tale(12))
+    plan = mine.plan()
+    mine.reading(plan).run()
+    others = Desk(tmp_path, *mine.sources, owner="they")
+    again = others.reading(others.plan())
+    assert all(part.was_kept for part in again.run().parts)
+    again.forget_kept()
+    assert mine.plan().cost.parts_read == len(plan.parts)
+    others.reading(others.plan()).run()
+    mine.kept.forget_gone({"they"})
+    assert mine.plan().cost.parts_read == len(plan.parts)
+    mine.kept.forget_gone({"me"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_was_cut_off_is_read_again(tmp_path: Path) -> None:

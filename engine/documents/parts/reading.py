@@ -101,6 +101,8 @@ class PartsReading:
     def _read(self, part: Part) -> PartNotes:
         kept = self._plan.kept.get(part.number)
         if kept is not None:
+            # It may have been read for somebody else.
+            self._kept.put(self._plan.keys[part.number - 1], kept)
             return _result(part, kept, was_kept=True)
         for attempt in range(1, _ATTEMPTS + 1):
             self._check_cancelled()
@@ -170,7 +172,7 @@ class PartsReading:
         written = self._kept.get(key)
         if written is None:
             written = self._merge_now(prompt)
-            self._kept.put(key, written)
+        self._kept.put(key, written)
         self._keys.append(key)
         self._merges += 1
         return Note("; ".join(note.place for note in notes), written.text)
