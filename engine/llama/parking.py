@@ -29,7 +29,7 @@ def common_prefix(one: Tokens, other: Tokens) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """The partial state of a memory that held exactly `position` tokens."""
+    """The partial state of a memory that goes on after `position` tokens, once cut to them."""
 
     position: int
     state: State

@@ -27,7 +27,7 @@ import numpy as np
 from engine.llama.library import api
 from engine.llama.parking import Checkpoint, Checkpoints, Parked, ParkingLot, common_prefix
 from engine.llama.reuse_choice import Held, Start, can_cut, marks_to_save, start_from
-from engine.llama.reuse_memory import SEQUENCE, SequenceMemory, memory_class
+from engine.llama.reuse_memory import SEQUENCE, SequenceMemory, memory_class, window_slides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,6 +83,8 @@ class KvLedger:
         self._window = max(0, int(llama.llama_model_n_swa(model)))
         self._snapshots = int(llama.llama_n_rs_seq(context))
         self._cuts_anywhere = self._class == "attention" or (self._class == "swa" and swa_full)
+        # What the next token sees, and the last one saw: the state can be cut by one.
+        self._reaches_back = self._class == "swa" and window_slides(model)
         self._lot = ParkingLot(budget_bytes)
         # Guards what cached_prefix reads; never held while a state is copied.
         self._lock = threading.Lock()
@@ -96,6 +98,7 @@ class KvLedger:
         self._last_batch_start = 0
         self._checkpoints = Checkpoints()
         self._marks: list[int] = []
+        self._prompt_length = 0
 
     # ---- before a reply -------------------------------------------------------------------------
 
@@ -121,8 +124,12 @@ class KvLedger:
         kept = self._cut(wanted if restored or not parked else 0)
         with self._lock:
             self._chat_id = chat_id
-        self._marks = [] if self._cuts_anywhere else marks_to_save(marks, kept, len(tokens))
+        self._prompt_length = len(tokens)
+        self._marks = [] if self._cuts_anywhere else self._marks_of(marks, kept)
         return Reuse(kept, self._reason(chat_id, tokens, kept, starts), restored and kept > 0)
+
+    def _marks_of(self, marks: Iterable[int], kept: int) -> list[int]:
+        return marks_to_save(marks, kept, self._prompt_length, reaches_back=self._reaches_back)
 
     def cached_prefix(self, chat_id: str, tokens: Tokens) -> int:
         """How many tokens `prepare` would keep now. Changes nothing; callable from any thread."""
@@ -176,9 +183,12 @@ class KvLedger:
     def _save_checkpoint(self) -> None:
         state = self._memory.save(partial=True)
         if state is not None:
+            # The state of a whole prompt is there to read its last token again: when it is loaded,
+            # that one is cut off.
+            is_whole = self._reaches_back and self._length == self._prompt_length
             with self._lock:
                 room = self._lot.budget_bytes // 2
-                self._checkpoints.add(Checkpoint(self._length, state), room)
+                self._checkpoints.add(Checkpoint(self._length - int(is_whole), state), room)
                 self._lot.shrink(self._checkpoints.bytes)
 
     def can_roll_back(self, count: int) -> bool:

@@ -76,8 +76,18 @@ def can_cut(lowest: int, length: int, window: int) -> bool:
     return lowest <= max(0, seen_from)
 
 
-def marks_to_save(marks: Iterable[int], kept: int, total: int) -> list[int]:
-    """Where to save states while reading: not too many, not too close, and just before the end."""
+def marks_to_save(
+    marks: Iterable[int], kept: int, total: int, *, reaches_back: bool = False
+) -> list[int]:
+    """Where to save states while reading: not too many, not too close, and for the last token.
+
+    Args:
+        marks: Positions worth coming back to.
+        kept: Tokens that are in the memory already.
+        total: Tokens of the prompt.
+        reaches_back: Whether a state saved at the end serves for reading the last token again.
+            Otherwise it has to be saved before that token, which is then decoded by itself.
+    """
     chosen: list[int] = []
     for mark in sorted(set(marks)):
         # Of two that are close the first stays: more prompts have it in common.
@@ -87,4 +97,6 @@ def marks_to_save(marks: Iterable[int], kept: int, total: int) -> list[int]:
         # The ends of the documents come first in a prompt and are the dearest to read again.
         half = _MOST_MARKS // 2
         chosen = [*chosen[:half], *chosen[-half:]]
-    return [*chosen, total - 1] if total - 1 > kept else chosen
+    if total - 1 > kept:
+        chosen.append(total if reaches_back else total - 1)
+    return chosen

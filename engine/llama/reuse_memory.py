@@ -17,6 +17,8 @@ State: TypeAlias = npt.NDArray[np.uint8]
 
 SEQUENCE = 0
 _COMPRESSED = ("deepseek4",)
+# Their windows are chunks, each of which begins empty.
+_CHUNKED = ("llama4",)
 
 
 def memory_class(model: int) -> MemoryClass:
@@ -31,6 +33,12 @@ def memory_class(model: int) -> MemoryClass:
     if _architecture(llama, model) in _COMPRESSED:
         return "compressed"
     return "swa" if llama.llama_model_n_swa(model) > 0 else "attention"
+
+
+def window_slides(model: int) -> bool:
+    """Whether a model has a window that moves by one position with each token."""
+    llama = api()
+    return llama.llama_model_n_swa(model) > 0 and _architecture(llama, model) not in _CHUNKED
 
 
 def _architecture(llama: Any, model: int) -> str:  # noqa: ANN401

@@ -69,6 +69,11 @@ def test_end_of_a_document_is_saved_however_short_the_question() -> None:
     assert marks_to_save((850,), 860, 861) == []
 
 
+def test_end_of_a_prompt_is_saved_behind_its_last_token_where_one_can_be_cut() -> None:
+    assert marks_to_save((850,), 0, 862, reaches_back=True) == [850, 862]
+    assert marks_to_save((850, 861), 861, 862, reaches_back=True) == []
+
+
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(1, 50)), max_size=60))
 def test_checkpoints_stay_in_order_and_within_bounds(added: list[tuple[int, int]]) -> None:
     checkpoints = Checkpoints()
