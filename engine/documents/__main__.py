@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from engine.child_main import claim_stdout
 from engine.documents.messages import (
-    ENCODER,
     EXIT_OUT_OF_MEMORY,
     REQUEST_DECODER,
     Done,
@@ -24,6 +23,7 @@ from engine.documents.messages import (
 from engine.documents.restraint import restrain
 from engine.errors import UserError
 from engine.framing import read_frame, write_frame
+from engine.packing import packed
 
 if TYPE_CHECKING:
     from engine.documents.messages import ReadRequest, Reply
@@ -41,7 +41,7 @@ def main() -> int:
     threading.Thread(target=_leave_with_owner, daemon=True).start()
     restrain(request.limits.memory_bytes)
     try:
-        write_frame(replies, ENCODER.encode(_serve(request, replies)))
+        write_frame(replies, packed(_serve(request, replies)))
     except MemoryError:
         # There may be too little left even to say so in a frame.
         return EXIT_OUT_OF_MEMORY
@@ -59,7 +59,7 @@ def _serve(request: ReadRequest, replies: BinaryIO) -> Reply:
         now = time.monotonic()
         if now - said >= _PROGRESS_INTERVAL_S:
             said = now
-            write_frame(replies, ENCODER.encode(Progress(done=done, total=total)))
+            write_frame(replies, packed(Progress(done=done, total=total)))
 
     try:
         document = read_document(

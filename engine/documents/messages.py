@@ -102,4 +102,3 @@ DRAW_REQUEST_DECODER = msgspec.msgpack.Decoder(DrawRequest)
 DRAW_REPLY_DECODER: msgspec.msgpack.Decoder[Drawing | NotDrawn] = msgspec.msgpack.Decoder(
     Drawing | NotDrawn
 )
-ENCODER = msgspec.msgpack.Encoder()

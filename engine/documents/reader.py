@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from engine.documents.limits import Limits
 from engine.documents.messages import (
-    ENCODER,
     EXIT_OUT_OF_MEMORY,
     REPLY_DECODER,
     Done,
@@ -25,6 +24,7 @@ from engine.documents.messages import (
     ReadRequest,
 )
 from engine.errors import Problem, UserError
+from engine.packing import packed
 
 if TYPE_CHECKING:
     import subprocess
@@ -104,7 +104,7 @@ class ReadingJob:
         request = ReadRequest(path=str(self.path), password=self._password, limits=self._limits)
         # Why it died or was killed, its exit status and its log tell.
         with suppress(OSError):
-            child.send(ENCODER.encode(request))
+            child.send(packed(request))
         for reply in child.answers(REPLY_DECODER.decode):
             self._last_sign = time.monotonic()
             if not isinstance(reply, Progress):

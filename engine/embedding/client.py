@@ -12,8 +12,9 @@ import numpy as np
 
 from engine.child_process import ChildProcess, end
 from engine.embedding.model_file import read_embedding_file
-from engine.embedding.protocol import Aborting, Answer, Embed, Vectors, decode_answer, encode
+from engine.embedding.protocol import Aborting, Answer, Embed, Vectors, decode_answer
 from engine.errors import UserError
+from engine.packing import packed
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class _Running:
         """The answer; None when the process is over."""
         # A process that is gone shows in the answer that never comes.
         with contextlib.suppress(OSError, ValueError):
-            self.child.send(encode(request))
+            self.child.send(packed(request))
         try:
             return self._answers.get(timeout=_ANSWER_S)
         except queue.Empty:

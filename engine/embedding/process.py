@@ -20,12 +20,12 @@ from engine.embedding.protocol import (
     Failed,
     Vectors,
     decode_question,
-    encode,
 )
 from engine.errors import Problem, UserError
 from engine.framing import write_frame
 from engine.llama.embedding import EmbeddingModel
 from engine.llama.library import set_abort_hook
+from engine.packing import packed
 
 IDLE_S = 60.0
 
@@ -75,7 +75,7 @@ class EmbeddingProcess:
 
     def _emit(self, answer: Answer | Aborting) -> None:
         try:
-            write_frame(self._sink, encode(answer))
+            write_frame(self._sink, packed(answer))
         except (OSError, ValueError):
             os._exit(0)
 

@@ -51,6 +51,5 @@ class Aborting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 Answer = Vectors | Failed
 
-encode = msgspec.msgpack.Encoder().encode
 decode_question = msgspec.msgpack.Decoder(Embed).decode
 decode_answer = msgspec.msgpack.Decoder(Answer | Aborting).decode

@@ -17,6 +17,7 @@ import msgspec
 
 from engine.child_process import ChildProcess, wait_or_kill
 from engine.errors import Problem, UserError
+from engine.packing import packed
 from engine.planning.protocol import (
     Aborting,
     Answers,
@@ -32,7 +33,6 @@ from engine.planning.protocol import (
     Questions,
     Ready,
     decode_answer,
-    encode,
 )
 from engine.worker.death import WorkerExit, explain
 
@@ -187,7 +187,7 @@ class _Running:
     def _write(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             while (question := self._outbox.get()) is not None:
-                self.child.send(encode(question))
+                self.child.send(packed(question))
         with contextlib.suppress(OSError):
             self.child.stdin.close()
 

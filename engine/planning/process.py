@@ -17,6 +17,7 @@ from engine.child_main import owner_messages, run_main
 from engine.errors import Problem, UserError
 from engine.framing import write_frame
 from engine.llama.library import set_abort_hook
+from engine.packing import packed
 from engine.planning.economics import economics
 from engine.planning.facts import Scene
 from engine.planning.fit import fitted
@@ -36,7 +37,6 @@ from engine.planning.protocol import (
     Questions,
     Ready,
     decode_question,
-    encode,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class PlannerProcess:
     def _emit(self, answer: Answers) -> None:
         try:
             with self._lock:
-                write_frame(self._sink, encode(answer))
+                write_frame(self._sink, packed(answer))
         except (OSError, ValueError):
             os._exit(0)
 

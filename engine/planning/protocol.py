@@ -116,6 +116,5 @@ class Aborting(Answer, frozen=True, kw_only=True):
 
 Questions = Open | Ask | Fit | Compare
 Answers = Ready | Opened | Planned | Fitted | Compared | Failed | Aborting
-encode = msgspec.msgpack.Encoder().encode
 decode_question = msgspec.msgpack.Decoder(Questions).decode
 decode_answer = msgspec.msgpack.Decoder(Answers).decode

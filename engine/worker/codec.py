@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.framing import write_frame
+from engine.packing import packed
 from engine.worker.protocol import Command, Event, Message
 
 if TYPE_CHECKING:
     from engine.framing import WritableStream
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 def decode_command(body: bytes) -> Command:
@@ -60,6 +59,6 @@ class Sender:
             OSError: The other end is gone.
             ValueError: The stream was closed here.
         """
-        body = _encode(message)
+        body = packed(message)
         with self._lock:
             write_frame(self._stream, body)

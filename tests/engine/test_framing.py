@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.framing import LIMIT_BYTES, FramingError, read_frame, write_frame
+from engine.packing import packed
+from engine.worker.codec import decode_command
+from engine.worker.protocol import Count
 
 
 class DripStream:
@@ -69,3 +72,10 @@ def test_a_large_frame_crosses_a_real_pipe_without_buffering() -> None:
         writer.start()
         assert read_frame(source) == body
         writer.join()
+
+
+def test_half_characters_become_replacement_characters() -> None:
+    # As Python has the byte e9 of a file's name or a command line that are no UTF-8.
+    texts = ("caf\udce9", "whole 🙂 \u00e9", "\ud83d")
+    command = decode_command(packed(Count(request_id=7, texts=texts)))
+    assert command == Count(request_id=7, texts=("caf\ufffd", texts[1], "\ufffd"))

@@ -43,6 +43,13 @@ def test_a_healthy_worker_answers() -> None:
     assert answered("none", "") == "one two three four five six seven eight nine ten"
 
 
+def test_a_question_that_is_no_utf_8_is_answered() -> None:
+    with BlockingWorker(command=faulty("none")) as worker:
+        worker.load(EngineSettings(model_path="m"))
+        prompt = Prompt(chat_id="c", turns=(Turn(role="user", text="caf\udce9"),))
+        assert worker.generate(prompt, GenerationSettings()).stop_reason == "end"
+
+
 @pytest.mark.parametrize("moment", ["start", "load", "prefill", "decode"])
 @pytest.mark.parametrize(
     ("fault", "code"),

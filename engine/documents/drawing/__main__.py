@@ -12,9 +12,10 @@ import sys
 import threading
 
 from engine.child_main import claim_stdout, owner_messages
-from engine.documents.messages import DRAW_REQUEST_DECODER, ENCODER, DrawRequest, NotDrawn
+from engine.documents.messages import DRAW_REQUEST_DECODER, DrawRequest, NotDrawn
 from engine.documents.restraint import restrain
 from engine.framing import write_frame
+from engine.packing import packed
 
 _MEMORY_BYTES = 2048 * 1024 * 1024
 _IDLE_S = 120.0
@@ -39,7 +40,7 @@ def main() -> int:
             reply = artist.draw(request)
         except MemoryError:
             reply = NotDrawn(reason="damaged")
-        write_frame(replies, ENCODER.encode(reply))
+        write_frame(replies, packed(reply))
 
 
 def _receive(requests: queue.SimpleQueue[DrawRequest]) -> None:

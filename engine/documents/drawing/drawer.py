@@ -17,12 +17,12 @@ import msgspec
 from engine.child_process import start
 from engine.documents.messages import (
     DRAW_REPLY_DECODER,
-    ENCODER,
     Drawing,
     DrawRequest,
     NotDrawn,
 )
 from engine.framing import FramingError, read_frame, write_frame
+from engine.packing import packed
 
 _TIMEOUT_S = 30.0
 _PIPE_BYTES = 1024 * 1024
@@ -65,7 +65,7 @@ class PageDrawer:
         clock = threading.Timer(self._timeout_s, process.kill)
         clock.start()
         try:
-            write_frame(process.stdin, ENCODER.encode(request))
+            write_frame(process.stdin, packed(request))
             body = read_frame(process.stdout)
             return DRAW_REPLY_DECODER.decode(body) if body is not None else None
         except (OSError, ValueError, FramingError, msgspec.DecodeError):
