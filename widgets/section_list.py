@@ -22,7 +22,6 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
 )
@@ -159,7 +158,6 @@ class RowDelegate(QStyledItemDelegate):
         """Draw one row."""
         each: ListRow = index.data(ROW_ROLE)
         area: QRect = option.rect
-        state: QStyle.StateFlag = option.state
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if each.is_heading:
@@ -170,9 +168,7 @@ class RowDelegate(QStyledItemDelegate):
                 words, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, each.text
             )
         else:
-            selected = bool(state & QStyle.StateFlag.State_Selected)
-            hovered = bool(state & QStyle.StateFlag.State_MouseOver)
-            focused = bool(state & QStyle.StateFlag.State_HasFocus)
+            selected, hovered, focused = self._state(option)
             if selected or hovered:
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(theme.color("accent_soft" if selected else "free"))
@@ -187,6 +183,22 @@ class RowDelegate(QStyledItemDelegate):
     def paint_item(self, painter: QPainter, area: QRect, row: ListRow, *, selected: bool) -> None:
         """Draw what an item says inside its padding."""
         raise NotImplementedError
+
+    @staticmethod
+    def _state(option: QStyleOptionViewItem) -> tuple[bool, bool, bool]:
+        """Whether an item is selected, pointed at, and where the keyboard is."""
+        view: QAbstractItemView = option.widget
+        if not (view.underMouse() or view.hasFocus() or view.selectionModel().hasSelection()):
+            # As at the start: what names a state takes PySide longer to make than a whole paint.
+            return False, False, False
+        from PySide6.QtWidgets import QStyle
+
+        state: QStyle.StateFlag = option.state
+        return (
+            bool(state & QStyle.StateFlag.State_Selected),
+            bool(state & QStyle.StateFlag.State_MouseOver),
+            bool(state & QStyle.StateFlag.State_HasFocus),
+        )
 
 
 class SectionList(QListView):

@@ -16,11 +16,12 @@ from typing import Final, Literal
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QStyleFactory, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
 from widgets.stylesheet import Tokens, style_sheet
 
 __all__ = [
+    "ARGUMENTS",
     "DARK",
     "LIGHT",
     "RADIUS",
@@ -117,6 +118,9 @@ class Radius(msgspec.Struct, frozen=True):
     composer: int = 14
 
 
+# An application is made with it: to set it afterwards, PySide would make its class of `QStyle`,
+# which takes longer than that of any other and which the first paint can do without.
+ARGUMENTS: Final = ("-style", "Fusion")
 SPACE: Final = Space()
 RADIUS: Final = Radius()
 READING_WIDTH_PX: Final = 720
@@ -243,7 +247,6 @@ def prepare(app: QApplication, wanted: Mode | str = Mode.SYSTEM, text_px: int = 
         _theme.followed = app
         _theme.painted = None
         _load_fonts()
-        app.setStyle(QStyleFactory.create("Fusion"))
         app.styleHints().colorSchemeChanged.connect(_on_color_scheme_changed)
     _take_colors(app)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -93,10 +95,15 @@ def _application() -> QApplication:
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
 
+    # PySide puts a function of its own there. It reads the source of each module that is loaded, to
+    # learn whether that asks for `__feature__`, which none here does: 20 ms of a start.
+    builtins.__import__ = importlib.__import__
+    from widgets import theme
+
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(
         Qt.HighDpiScaleFactorRoundingPolicy.PassThrough
     )
-    application = QApplication(["leadline"])
+    application = QApplication(["leadline", *theme.ARGUMENTS])
     application.setApplicationName("leadline")
     application.setApplicationDisplayName("Leadline")
     application.setDesktopFileName("leadline")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
-from PySide6.QtWidgets import QLineEdit, QMenu, QStyle, QStyleOptionFrame, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QWidget
 
 from widgets import parts, theme
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QEvent, QObject
+    from PySide6.QtCore import QEvent, QObject, QRect
     from PySide6.QtGui import QPaintEvent
 
 HEIGHT_PX: Final = 47
@@ -105,18 +105,25 @@ class _TitleEdit(QLineEdit):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the title whole while it is edited, else as much of it as fits."""
-        options = QStyleOptionFrame()
-        self.initStyleOption(options)
-        room = (
-            self.style()
-            .subElementRect(QStyle.SubElement.SE_LineEditContents, options, self)
-            .adjusted(_TEXT_MARGIN_PX, 0, -_TEXT_MARGIN_PX, 0)
-        )
+        if self.hasFocus() or not self.text():
+            super().paintEvent(event)
+            return
+        room = self._room()
         right = Qt.TextElideMode.ElideRight
         shown = self.fontMetrics().elidedText(self.text(), right, room.width())
-        if self.hasFocus() or shown == self.text():
+        if shown == self.text():
             super().paintEvent(event)
             return
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+    def _room(self) -> QRect:
+        # Classes that the start can do without: PySide makes each when it is first named.
+        from PySide6.QtWidgets import QStyle, QStyleOptionFrame
+
+        options = QStyleOptionFrame()
+        self.initStyleOption(options)
+        contents = QStyle.SubElement.SE_LineEditContents
+        inside = self.style().subElementRect(contents, options, self)
+        return inside.adjusted(_TEXT_MARGIN_PX, 0, -_TEXT_MARGIN_PX, 0)
