@@ -104,14 +104,19 @@ def _tile(size_px: int) -> QPixmap:
 
 @lru_cache(maxsize=512)
 def _drawn(name: str, color: str, size_px: int, scale: float) -> QPixmap:
-    renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", color).encode()))
     drawn = QPixmap(round(size_px * scale), round(size_px * scale))
     drawn.fill(Qt.GlobalColor.transparent)
     painter = QPainter(drawn)
-    renderer.render(painter, QRectF(drawn.rect()))
+    _renderer(name, color).render(painter, QRectF(drawn.rect()))
     painter.end()
     drawn.setDevicePixelRatio(scale)
     return drawn
+
+
+@lru_cache(maxsize=16)
+def _renderer(name: str, color: str) -> QSvgRenderer:
+    """What was read of an icon, which is drawn in several sizes in turn."""
+    return QSvgRenderer(QByteArray(_source(name).replace("currentColor", color).encode()))
 
 
 @lru_cache(maxsize=128)

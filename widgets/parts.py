@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -125,6 +125,16 @@ def frame(surface: str, name: str = "") -> QFrame:
     if name:
         made.setObjectName(name)
     return made
+
+
+def paint_ground(painter: QPainter, area: QRect, tone: str) -> None:
+    """Fill an area with one colour.
+
+    `fillRect` does the same, but PySide makes the class of gradients for it, in 1.5 ms of a start.
+    """
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.color(tone))
+    painter.drawRect(area)
 
 
 def hairline() -> QFrame:

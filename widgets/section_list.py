@@ -187,7 +187,8 @@ class RowDelegate(QStyledItemDelegate):
     @staticmethod
     def _state(option: QStyleOptionViewItem) -> tuple[bool, bool, bool]:
         """Whether an item is selected, pointed at, and where the keyboard is."""
-        view: QAbstractItemView = option.widget
+        view = option.widget
+        assert isinstance(view, QAbstractItemView)
         if not (view.underMouse() or view.hasFocus() or view.selectionModel().hasSelection()):
             # As at the start: what names a state takes PySide longer to make than a whole paint.
             return False, False, False

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
+
+from engine.documents.model import Document
+from engine.errors import Problem
 
 if TYPE_CHECKING:
     from app.documents.passages import PassageFinder
     from app.documents.shelf import Shelf
     from app.hop import MainThread
-    from engine.documents.model import Document
     from engine.embedding.client import EmbeddingClient
-    from engine.errors import Problem, UserError
+    from engine.errors import UserError
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
 # Of a long document there are many batches; a chip that changes with each would flicker.
 _TOLD_STEPS = 50
 
 
-@dataclass(slots=True)
-class Preparation:
+class Preparation(msgspec.Struct):
     """How far a document is prepared. Main thread, but for `stop`.
 
     Attributes:

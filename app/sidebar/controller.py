@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, Signal
 from app.session import State
 from app.sidebar.importing import ChatImport
 from engine.errors import UserError
-from widgets import file_dialogs
 from widgets.sidebar.viewdata import (
     ChatActivity,
     ChatItemView,
@@ -185,6 +184,8 @@ class SidebarController(QObject):
 
     def export(self, chat_id: int, how: str) -> None:
         """Ask where to, and write a chat as Markdown or JSON."""
+        from widgets import file_dialogs
+
         chat = self._store.chats.get(chat_id)
         if chat is None:
             return
@@ -209,6 +210,8 @@ class SidebarController(QObject):
 
     def choose_imports(self) -> None:
         """Ask for files, and add the chats that were exported to them."""
+        from widgets import file_dialogs
+
         paths = file_dialogs.open_files(
             self._sidebar,
             self.tr("Import chats"),

@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, Qt, QUrl
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu
 
 from app.chat.citing import SCHEME
 from app.chat.ledger_choices import policy_choices
 from app.reading.words import place_of
-from widgets.chat.choice_menu import add_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from PySide6.QtCore import QPoint
 
     from app.chat.controller import ChatController
     from app.documents.file_watch import FileWatch
@@ -133,6 +134,8 @@ class Commands(QObject):
             self._sidebar.export(self._chat.chat_id, how)
 
     def _on_chat_menu(self, where: QPoint) -> None:
+        from widgets.chat.choice_menu import add_choices
+
         chat_id = self._chat.chat_id
         menu = QMenu(self._window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -152,6 +155,8 @@ class Commands(QObject):
         self._chat.set_overflow(choice.partition(":")[2])
 
     def _on_link(self, url: str) -> None:
+        from PySide6.QtCore import QUrl
+
         citation = self._chat.citation(url) if QUrl(url).scheme() == SCHEME else None
         if citation is not None:
             self._viewing().open_citation(citation)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QUrl
-from PySide6.QtGui import QDesktopServices
-
-from widgets import file_dialogs
+from PySide6.QtCore import QObject, Qt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +26,8 @@ class Dialogs(QObject):
 
     def choose_files(self, then: Callable[[list[str]], None]) -> None:
         """Let the user choose documents, beginning where the last ones were."""
+        from widgets import file_dialogs
+
         title = self.tr("Add documents")
         if paths := file_dialogs.open_files(self._window, title, file_dialogs.Purpose.DOCUMENTS):
             then(paths)
@@ -69,6 +68,9 @@ class Dialogs(QObject):
 
     def open_link(self, url: str) -> None:
         """Open a web or mail link, and only after asking: a model may have written it."""
+        from PySide6.QtCore import QUrl
+        from PySide6.QtGui import QDesktopServices
+
         target = QUrl(url)
         if target.scheme() not in ("http", "https", "mailto"):
             self._notices.say(

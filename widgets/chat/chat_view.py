@@ -359,4 +359,4 @@ class ChatView(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the ground."""
-        QPainter(self).fillRect(self.rect(), theme.color("bg"))
+        parts.paint_ground(QPainter(self), self.rect(), "bg")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
 from PySide6.QtWidgets import QLineEdit, QMenu, QWidget
 
 from widgets import parts, theme
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QEvent, QObject, QRect
+    from PySide6.QtCore import QEvent, QObject
     from PySide6.QtGui import QPaintEvent
 
 HEIGHT_PX: Final = 47
@@ -96,8 +96,8 @@ class Header(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the hairline."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.color("bg"))
-        painter.fillRect(0, self.height() - 1, self.width(), 1, theme.color("line"))
+        parts.paint_ground(painter, self.rect(), "bg")
+        parts.paint_ground(painter, QRect(0, self.height() - 1, self.width(), 1), "line")
 
 
 class _TitleEdit(QLineEdit):

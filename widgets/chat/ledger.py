@@ -18,13 +18,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from widgets import figures, theme
-from widgets.chat.choice_menu import ChoiceMenu
 from widgets.chat.ledger_painting import BAR_PX, paint_legend, paint_segment
 from widgets.chat.plaintext import neutralised
 from widgets.chat.viewdata import LedgerView, SegmentView
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
+
+    from widgets.chat.choice_menu import ChoiceMenu
 
 _HEIGHT_PX: Final = 36
 # Less is written as 0.0 s.
@@ -267,6 +268,8 @@ class Ledger(QWidget):
 
     def open_menu(self) -> ChoiceMenu | None:
         """Show what can be done about the selected part, above it."""
+        from widgets.chat.choice_menu import ChoiceMenu
+
         spans = self._spans()
         if not 0 <= self._selected < len(spans):
             return None

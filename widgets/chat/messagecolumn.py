@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QWheelEvent
+from PySide6.QtGui import QPainter, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from widgets import theme
+from widgets import parts, theme
 from widgets.chat.jumppill import JumpPill
 from widgets.chat.record import Card
 
@@ -370,7 +370,7 @@ class MessageColumn(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the ground."""
-        QPainter(self.viewport()).fillRect(event.rect(), QColor(theme.current().bg))
+        parts.paint_ground(QPainter(self.viewport()), event.rect(), "bg")
 
     def minimumSizeHint(self) -> QSize:
         """Narrow windows are fine."""

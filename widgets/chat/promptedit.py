@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
 from engine.settings import AppSettings
@@ -13,7 +12,7 @@ from widgets import parts, theme
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
-    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtGui import QKeyEvent, QResizeEvent
     from PySide6.QtWidgets import QWidget
 
 _MAX_LINES: Final = 10
@@ -115,6 +114,10 @@ class PromptEdit(QPlainTextEdit):
 
     def set_text(self, text: str) -> None:
         """Replace the text; undo brings back what was there."""
+        if not text and self.document().isEmpty():
+            return
+        from PySide6.QtGui import QTextCursor
+
         cursor = self.textCursor()
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
