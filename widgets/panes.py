@@ -53,7 +53,7 @@ class Panes(QSplitter):
         stack.addWidget(centre, 1)
         middle.setLayout(stack)
         middle.setMinimumWidth(_CENTRE_PX)
-        self._centre = middle
+        self._pages = centre
         for pane, (least, most) in ((sidebar, _SIDEBAR_PX), (engine, _ENGINE_PX)):
             pane.setMinimumWidth(least)
             theme.size(pane, "MaximumWidth", most)
@@ -76,9 +76,14 @@ class Panes(QSplitter):
 
     def _set_least(self, width_px: int) -> None:
         """Give the outer panes what their text needs, as far as the centre leaves it."""
-        left = width_px - self._centre.minimumSizeHint().width()
+        left = width_px - self._least_centre(width_px) - 2 * self.handleWidth()
         for pane, (least, _) in ((self.sidebar, _SIDEBAR_PX), (self.engine, _ENGINE_PX)):
             pane.setMinimumWidth(max(least, min(_grown(least), left)))
+
+    def _least_centre(self, width_px: int) -> int:
+        # Without the strip, which is there when the engine is not.
+        least = max(_CENTRE_PX, self._pages.minimumSizeHint().width())
+        return max(least, min(_grown(_CENTRE_PX), width_px // 2))
 
     def apply(self, layout: WindowLayout, width_px: int) -> None:
         """Take over a remembered layout in a window of a width."""
@@ -101,11 +106,21 @@ class Panes(QSplitter):
 
     def show_pane(self, pane: QWidget, *, shown: bool = True) -> None:
         """Show or fold one of the outer panes."""
+        self._set_least(self.width())
         pane.setVisible(shown)
+        if shown and self._needed() > self.width():
+            # What was asked for last stays.
+            (self.sidebar if pane is self.engine else self.engine).hide()
         self._show_strip()
         if not self._is_narrow:
             self._layout = self.measured(self._layout.geometry_bytes())
             self._settle.start()
+
+    def _needed(self) -> int:
+        outer = (pane for pane in (self.sidebar, self.engine) if not pane.isHidden())
+        return self._least_centre(self.width()) + sum(
+            max(pane.minimumWidth(), pane.minimumSizeHint().width()) for pane in outer
+        )
 
     def toggle(self, pane: QWidget) -> None:
         """Fold a pane, or bring it back."""

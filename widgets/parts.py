@@ -6,7 +6,7 @@ say what they show.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
@@ -25,8 +25,11 @@ from PySide6.QtWidgets import (
 )
 
 from widgets import icons, theme
+from widgets.wrapping import FlowLayout, PairLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PySide6.QtGui import QPaintEvent, QResizeEvent
 
     from widgets.theme import FontRole
@@ -35,6 +38,8 @@ Tone = Literal["", "plain", "dim", "faint", "accent", "warn", "bad", "ok"]
 Kind = Literal["", "primary", "quiet", "link", "name", "danger", "segment"]
 Margins = tuple[int, int, int, int]
 L = TypeVar("L", bound=QBoxLayout)
+HEAD_PX: Final = 47
+_HEAD_EDGE_PX: Final = 6
 
 
 def named(widget: QWidget, name: str, accessible: str = "") -> None:
@@ -155,7 +160,6 @@ class ScrollColumn(QScrollArea):
         self.setObjectName(name)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inner)
         self.verticalScrollBar().rangeChanged.connect(self._keep_width)
         self._keep_width(0, 0)
@@ -243,11 +247,14 @@ class SectionHeading(QWidget):
         self.value = label("", "label", "faint")
         self.value.setFont(theme.font("label", strong=True))
         self.value.setObjectName(f"{name}_value")
-        self._row = row(theme.SPACE.s)
-        self._row.addWidget(self._title)
-        self._row.addStretch(1)
-        self._row.addWidget(self.value)
-        self.setLayout(self._row)
+        right = QWidget()
+        self._right = row(theme.SPACE.s)
+        self._right.addWidget(self.value)
+        right.setLayout(self._right)
+        whole = PairLayout(theme.SPACE.s)
+        whole.addWidget(self._title)
+        whole.addWidget(right)
+        self.setLayout(whole)
 
     def set_value(self, text: str, tone: Tone = "faint", detail: str = "") -> None:
         """Show a figure at the right."""
@@ -257,7 +264,37 @@ class SectionHeading(QWidget):
 
     def add(self, widget: QWidget) -> None:
         """Put a widget at the right end."""
-        self._row.addWidget(widget)
+        self._right.addWidget(widget)
+
+
+def page_head(
+    left: Sequence[QWidget], right: Sequence[QWidget], left_px: int = theme.SPACE.xl
+) -> QFrame:
+    """The top of a page: its title and what belongs to it, and at the other end what can be done.
+
+    Where the page is narrow the latter stands below.
+
+    Args:
+        left: From the left edge on; the last one takes the room there is, and gives way.
+        right: Buttons.
+        left_px: The left margin.
+    """
+    title, acts = QWidget(), QWidget()
+    words, buttons = row(theme.SPACE.m), FlowLayout(theme.SPACE.s)
+    for widget in left:
+        words.addWidget(widget, int(widget is left[-1]))
+    for widget in right:
+        buttons.addWidget(widget)
+    title.setLayout(words)
+    acts.setLayout(buttons)
+    whole = PairLayout(theme.SPACE.s)
+    whole.setContentsMargins(left_px, _HEAD_EDGE_PX, theme.SPACE.l, _HEAD_EDGE_PX)
+    whole.addWidget(title)
+    whole.addWidget(acts)
+    made = frame("bg")
+    made.setLayout(whole)
+    theme.size(made, "MinimumHeight", HEAD_PX)
+    return made
 
 
 class Dot(QWidget):

@@ -9,7 +9,15 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 
 from engine.settings import AppSettings
 from tests.widgets import frame_states as states
@@ -180,6 +188,29 @@ def test_the_layout_is_remembered_to_the_pixel(
     assert abs(pane.width() - layout.engine_px) <= 2
     assert abs(layout.engine_px - 380) <= 2
     again.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(900, 600), (1280, 800), (1440, 900)])
+@pytest.mark.parametrize("text_px", [10, 20, 28])
+def test_no_page_cuts_off_what_is_beside_it_with_text_of_any_size(
+    qapp: QApplication, window: MainWindow, text_px: int, width: int, height: int
+) -> None:
+    for page in ("library", "models", "economics"):
+        window.show_page(page)
+    try:
+        theme.set_text_size(qapp, text_px)
+        window.resize(width, height)
+        window.panes.show_pane(window.panes.engine)
+        QApplication.processEvents()
+        scrolled = window.engine.findChild(QScrollArea, "engine_scroll")
+        assert scrolled is not None
+        inner = scrolled.widget()
+        assert inner is not None
+        assert inner.width() <= scrolled.viewport().width()
+        for part in (window.panes, window.panes.engine, *window._made_pages.values()):
+            assert part.minimumSizeHint().width() <= part.width(), part.objectName()
+    finally:
+        theme.set_text_size(qapp, 13)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"\x00\xff", b'{"version": 9}', b'{"geometry": 3}'])

@@ -9,9 +9,10 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from widgets import icons, parts, theme
-from widgets.chat.chips import CHIP_PX, ChipNotice, DocumentChip, FlowLayout, QueuedChip, emptied
+from widgets.chat.chips import CHIP_PX, ChipNotice, DocumentChip, QueuedChip, emptied
 from widgets.chat.promptedit import PromptEdit
 from widgets.chat.viewdata import ComposerState
+from widgets.wrapping import FlowLayout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QVBoxLayout, 
 
 from widgets import parts, theme
 from widgets.icons import pixmap
+from widgets.wrapping import FlowLayout
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
@@ -161,9 +162,8 @@ class Card(QFrame):
             self.setLayout(line)
 
     def _add_buttons(self) -> None:
-        line = parts.row(theme.SPACE.s, (0, 6, 0, 0))
-        if self.is_centred:
-            line.addStretch(1)
+        line = FlowLayout(theme.SPACE.s, is_centred=self.is_centred)
+        line.setContentsMargins(0, 6, 0, 0)
         for action in self.card.actions:
             button = parts.button(
                 action.label, f"cardAction_{action.id}", "primary" if action.primary else ""
@@ -175,7 +175,6 @@ class Card(QFrame):
             self._unfold = parts.button(self.tr("Show details"), "cardDetails", "quiet")
             self._unfold.clicked.connect(self._on_unfold)
             line.addWidget(self._unfold)
-        line.addStretch(1)
         if self.card.actions or self.card.detail:
             self._column.addLayout(line)
 

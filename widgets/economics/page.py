@@ -12,7 +12,17 @@ from widgets import icons, theme
 from widgets.economics.table import CurveTable
 from widgets.economics.viewdata import EconomicsView, bytes_at
 from widgets.figures import gib, whole
-from widgets.parts import ScrollColumn, button, column, frame, hairline, label, row
+from widgets.parts import (
+    ElidedLabel,
+    ScrollColumn,
+    button,
+    column,
+    frame,
+    hairline,
+    label,
+    page_head,
+    row,
+)
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QVBoxLayout
@@ -149,15 +159,8 @@ class EconomicsPage(QFrame):
         add.clicked.connect(self.model_add_requested)
         self._export = button(self.tr("Export"), "economics_export", "quiet")
         self._export.clicked.connect(self._on_export)
-        head = row(theme.SPACE.s, (theme.SPACE.s, 0, theme.SPACE.l, 0))
-        head.addWidget(back)
-        head.addWidget(label(self.tr("What context costs"), "title"))
-        head.addStretch(1)
-        for part in (add, self._cards, self._export):
-            head.addWidget(part)
-        top = frame("bg")
-        top.setLayout(head)
-        theme.size(top, "FixedHeight", 47)
+        title = ElidedLabel(self.tr("What context costs"), "title")
+        top = page_head((back, title), (add, self._cards, self._export), left_px=theme.SPACE.s)
         inner = column(theme.SPACE.s)
         inner.addWidget(self._empty)
         inner.addWidget(self._unit)

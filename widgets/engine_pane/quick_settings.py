@@ -14,6 +14,7 @@ from widgets.parts import Dot, column, label, row
 from widgets.settings.hints import ValueHint
 from widgets.settings.row import tip_for
 from widgets.settings.text_editors import editor_for
+from widgets.wrapping import PairLayout
 
 if TYPE_CHECKING:
     from widgets.settings.editors import FieldEditor
@@ -95,14 +96,17 @@ class QuickSettings(QWidget):
         left = QWidget()
         left.setLayout(heading)
         theme.size(left, "FixedWidth", _TITLE_WIDTH_PX)
-        line = row(theme.SPACE.xs)
+        line = PairLayout(theme.SPACE.xs)
         line.addWidget(left)
+        editors, right = row(theme.SPACE.xs), QWidget()
         for info in infos:
             editor = editor_for(info, prefix=info.title.split()[0] if pair else "")
             editor.setToolTip(tip_for(info))
             editor.edited.connect(lambda value, name=info.name: self._on_edited(name, value))
             self._editors[info.name] = editor
-            line.addWidget(editor, 1)
+            editors.addWidget(editor, 1)
+        right.setLayout(editors)
+        line.addWidget(right)
         whole = QWidget()
         whole.setObjectName(f"quick_{names[0]}")
         whole.setLayout(line)

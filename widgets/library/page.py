@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -14,13 +14,16 @@ from widgets.drop_overlay import DropOverlay
 from widgets.figures import whole
 from widgets.library.rows import LibraryDelegate, rows_for
 from widgets.library.viewdata import ORDERS, LibraryItemView, Order, in_order, matching
-from widgets.parts import ElidedLabel, button, column, frame, hairline, label, row
+from widgets.parts import ElidedLabel, button, column, hairline, label, page_head, row
 from widgets.search_line import SearchLine
 from widgets.section_list import SectionList
+from widgets.wrapping import FlowLayout, PairLayout
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
-    from PySide6.QtWidgets import QHBoxLayout, QPushButton
+    from PySide6.QtWidgets import QPushButton
+
+_CHOSEN_PX: Final = 60
 
 
 class LibraryPage(QFrame):
@@ -58,7 +61,7 @@ class LibraryPage(QFrame):
         )
         self.order = QComboBox()
         self.list = SectionList("library_list", self.tr("Documents"), LibraryDelegate())
-        self._summary = label("", "meta", "dim")
+        self._summary = ElidedLabel("", "meta", "dim")
         self._summary.setObjectName("library_summary")
         self._chosen = ElidedLabel("", "meta", "dim")
         self._acts: dict[str, QPushButton] = {}
@@ -83,7 +86,7 @@ class LibraryPage(QFrame):
         pages = sum(item.pages or 0 for item in items)
         count = self.tr("1 document") if len(items) == 1 else self.tr("{n} documents")
         words = f"{count} · {self.tr('{pages} pages')}" if items else ""
-        self._summary.setText(words.format(n=whole(len(items)), pages=whole(pages)))
+        self._summary.set_whole(words.format(n=whole(len(items)), pages=whole(pages)))
         self._show()
 
     def items(self) -> tuple[LibraryItemView, ...]:
@@ -98,16 +101,9 @@ class LibraryPage(QFrame):
     # ---- putting together
 
     def _arrange(self) -> None:
-        head = row(theme.SPACE.m, (theme.SPACE.xl, 0, theme.SPACE.l, 0))
-        head.addWidget(label(self.tr("Library"), "title"))
-        head.addWidget(self._summary)
-        head.addStretch(1)
         add = button(self.tr("Add documents …"), "library_add")
         add.clicked.connect(self.add_requested)
-        head.addWidget(add)
-        top = frame("bg")
-        top.setLayout(head)
-        theme.size(top, "FixedHeight", 47)
+        top = page_head((label(self.tr("Library"), "title"), self._summary), (add,))
         tools = row(theme.SPACE.s)
         tools.addWidget(self.search, 1)
         tools.addWidget(self._made_order())
@@ -173,9 +169,12 @@ class LibraryPage(QFrame):
         made.setLayout(inside)
         return made
 
-    def _made_foot(self) -> QHBoxLayout:
-        foot = row(theme.SPACE.s, (theme.SPACE.xl, theme.SPACE.s, theme.SPACE.l, theme.SPACE.m))
-        foot.addWidget(self._chosen, 1)
+    def _made_foot(self) -> PairLayout:
+        foot = PairLayout(theme.SPACE.s)
+        foot.setContentsMargins(theme.SPACE.xl, theme.SPACE.s, theme.SPACE.l, theme.SPACE.m)
+        theme.size(self._chosen, "MinimumWidth", _CHOSEN_PX)
+        foot.addWidget(self._chosen)
+        buttons, acts = FlowLayout(theme.SPACE.s), QWidget()
         for words, name, act in (
             (self.tr("Delete"), "library_delete", self._delete),
             (self.tr("Rename …"), "library_rename", self._rename),
@@ -186,7 +185,9 @@ class LibraryPage(QFrame):
             made = button(words, name, kind)  # type: ignore[arg-type]
             made.clicked.connect(act)
             self._acts[name] = made
-            foot.addWidget(made)
+            buttons.addWidget(made)
+        acts.setLayout(buttons)
+        foot.addWidget(acts)
         return foot
 
     def _connect(self) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ROW_PX: Final = 80
 _COLUMN_PX: Final = 76
+_NAME_PX: Final = 170
+"""What columns leave of a row, at the normal size of text; in a narrow page some are left out."""
 _LEFT: Final = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _RIGHT: Final = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
@@ -84,7 +86,7 @@ class LibraryDelegate(RowDelegate):
             painter.setPen(theme.color("faint"))
             bottom = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight
             titles = (_tr("Tokens"), _tr("Words"), _tr("Pages"))
-            for at, title in enumerate(titles):
+            for at, title in enumerate(titles[: _column_count(area)]):
                 painter.drawText(_column(area.adjusted(8, 0, -8, -6), at), bottom, title)
 
     def paint_item(self, painter: QPainter, area: QRect, row: ListRow, *, selected: bool) -> None:
@@ -94,7 +96,7 @@ class LibraryDelegate(RowDelegate):
         _paint_sheet(painter, sheet, item)
         self._paint_figures(painter, area, item)
         left = sheet.right() + 15
-        width = area.right() - 3 * theme.px(_COLUMN_PX) - theme.SPACE.m - left
+        width = area.right() - _column_count(area) * theme.px(_COLUMN_PX) - theme.SPACE.m - left
         top, line = area.top() + theme.px(10), theme.px(20)
         painter.setFont(theme.font("body", strong=True))
         painter.setPen(theme.color("text"))
@@ -121,14 +123,21 @@ class LibraryDelegate(RowDelegate):
         figures = (thousands(item.tokens), thousands(item.words), whole(item.pages))
         upper = QRect(area.left(), area.top() + theme.px(10), area.width(), theme.px(20))
         painter.setFont(theme.font("body"))
-        for at, figure in enumerate(figures):
+        count = _column_count(area)
+        for at, figure in enumerate(figures[:count]):
             painter.setPen(theme.color("text" if figure != UNKNOWN else "faint"))
             painter.drawText(_column(upper, at), _RIGHT, figure)
-        if item.tokens_per_page is not None:
+        if item.tokens_per_page is not None and count:
             painter.setFont(theme.font("label"))
             painter.setPen(theme.color("dim"))
             each = _tr("{n} / page").format(n=thousands(item.tokens_per_page))
             painter.drawText(_column(upper.translated(0, theme.px(19)), 0), _RIGHT, each)
+
+
+def _column_count(area: QRect) -> int:
+    """How many columns a row has room for; the last ones go first."""
+    room = area.width() - theme.px(_NAME_PX)
+    return max(0, min(3, room // theme.px(_COLUMN_PX)))
 
 
 def _column(area: QRect, at: int) -> QRect:

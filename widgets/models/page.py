@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QMenu, QStyleOptionViewItem
 from widgets import theme
 from widgets.figures import UNKNOWN, context_length, file_size
 from widgets.models.model_list import ModelList
-from widgets.parts import button, column, frame, hairline, label, row
+from widgets.parts import ElidedLabel, button, column, hairline, label, page_head
 from widgets.search_line import SearchLine
 from widgets.section_list import ROW_ROLE, ListRow, RowDelegate
 
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 _PILL_PX: Final = 72
 # Right edges of the columns, counted from the right end of a row, with their width.
 _COLUMNS: Final = ((96, 74), (170, 74), (254, 84))
+_NAME_PX: Final = 150
+"""What columns leave of a row, at the normal size of text; in a narrow page some are left out."""
 
 
-def _columns() -> tuple[tuple[int, int], ...]:
-    return tuple((theme.px(offset), theme.px(width)) for offset, width in _COLUMNS)
+def _columns(width_px: int) -> tuple[tuple[int, int], ...]:
+    sized = ((theme.px(offset), theme.px(width)) for offset, width in _COLUMNS)
+    room = width_px - theme.px(_NAME_PX)
+    return tuple((offset, width) for offset, width in sized if offset + width <= room)
 
 
 class PageDelegate(RowDelegate):
@@ -46,7 +50,7 @@ class PageDelegate(RowDelegate):
             titles = (self.tr("Context"), self.tr("Size"), self.tr("Quantization"))
             painter.setFont(theme.font("label"))
             painter.setPen(theme.color("faint"))
-            for (offset, width), title in zip(_columns(), titles, strict=True):
+            for (offset, width), title in zip(_columns(area.width()), titles, strict=False):
                 cell = QRect(area.right() - offset - width, area.top(), width, area.height())
                 painter.drawText(
                     cell, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, title
@@ -56,14 +60,15 @@ class PageDelegate(RowDelegate):
         """Draw one model."""
         model: ModelFileView = row.view  # type: ignore[assignment]
         self._paint_pill(painter, self.pill(area), model)
-        left_end = area.right() - sum(_columns()[-1])
+        columns = _columns(area.width())
+        left_end = area.right() - (sum(columns[-1]) if columns else theme.px(_COLUMNS[0][0]))
         facts = (
             context_length(model.n_ctx_train),
             file_size(model.size_bytes),
             model.quantization or UNKNOWN,
         )
         painter.setFont(theme.font("body"))
-        for (offset, width), fact in zip(_columns(), facts, strict=True):
+        for (offset, width), fact in zip(columns, facts, strict=False):
             cell = QRect(area.right() - offset - width, area.top(), width, area.height())
             painter.setPen(theme.color("text" if fact != UNKNOWN else "faint"))
             painter.drawText(
@@ -157,7 +162,7 @@ class ModelsPage(QFrame):
         self.list = ModelList("models_list", self.tr("Models"), delegate)
         self.list.confirmed.connect(self.load_requested)
         self.list.menu_wanted.connect(self._on_menu)
-        self._summary = label("", "meta", "dim")
+        self._summary = ElidedLabel("", "meta", "dim")
         self._nothing = label("", "body", "dim", wrap=True)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setLayout(self._arranged())
@@ -168,7 +173,7 @@ class ModelsPage(QFrame):
         self._models = models
         self.list.set_models(models)
         size = sum(model.size_bytes or 0 for model in models)
-        self._summary.setText(self._count(len(models), file_size(size)))
+        self._summary.set_whole(self._count(len(models), file_size(size)))
         self._show(self.search.text())
 
     def _count(self, count: int, size: str) -> str:
@@ -200,27 +205,21 @@ class ModelsPage(QFrame):
         menu.popup(where)
 
     def _arranged(self) -> QVBoxLayout:
-        head = row(theme.SPACE.m, (theme.SPACE.xl, 0, theme.SPACE.l, 0))
-        head.addWidget(label(self.tr("Models"), "title"))
-        head.addWidget(self._summary)
-        head.addStretch(1)
         self.economics = button(self.tr("What context costs"), "models_economics", "quiet")
         self.economics.clicked.connect(self.economics_requested)
         self.economics.hide()
-        head.addWidget(self.economics)
+        acts = [self.economics]
         for words, name, signal in (
             (self.tr("Look again"), "models_rescan", self.rescan_requested),
             (self.tr("Add folder …"), "models_add_folder", self.folder_add_requested),
         ):
             made = button(words, name, "quiet")
             made.clicked.connect(signal)
-            head.addWidget(made)
+            acts.append(made)
         browse = button(self.tr("Choose a file …"), "models_browse")
         browse.clicked.connect(self.browse_requested)
-        head.addWidget(browse)
-        top = frame("bg")
-        top.setLayout(head)
-        theme.size(top, "FixedHeight", 47)
+        acts.append(browse)
+        top = page_head((label(self.tr("Models"), "title"), self._summary), acts)
         body = column(theme.SPACE.m, (theme.SPACE.xl, theme.SPACE.l, theme.SPACE.xl, 0))
         body.addWidget(self.search)
         body.addWidget(self._nothing)
