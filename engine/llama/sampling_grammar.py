@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from engine.settings import GenerationSettings
 
 
+# llama.cpp refuses to count some 2,000 symbols, and counts no further than 2,000 of anything.
+_BLOCK = 400
+
+
 class Grammar:
     """Owns a grammar sampler. Asked about one token at a time: a whole vocabulary takes long."""
 
@@ -71,13 +75,62 @@ def rules_for_schema(schema: str) -> str:
     Raises:
         UserError: ``engine.json_schema`` when it is no schema or uses what GBNF cannot say.
     """
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
+    from llama_cpp import llama_grammar
 
+    # Its own writes each repetition out, one inside the other: a string of up to 65,535 characters
+    # ends the process in llama.cpp's parser, and one of 2,000 is refused there.
+    llama_grammar._build_repetition = _repetition
     try:
-        if not isinstance(json.loads(schema), dict | bool):
+        if not isinstance(json.loads(schema), dict):
             raise UserError("engine.json_schema", reason="it is not a JSON object")
-        return str(json_schema_to_gbnf(schema))
+        return str(llama_grammar.json_schema_to_gbnf(schema))
     except UserError:
         raise
     except Exception as error:
         raise UserError("engine.json_schema", reason=str(error), detail=repr(error)) from error
+
+
+def _repetition(
+    item_rule: str,
+    min_items: int,
+    max_items: int | None,
+    separator_rule: str | None = None,
+    item_rule_is_literal: bool = False,
+) -> str:
+    """A rule for so many of an item, counted instead of written out."""
+    least, most = max(0, min_items), None if max_items is None else max(0, max_items)
+    if most is not None and most < least:
+        raise ValueError(f"at least {min_items} and at most {max_items} cannot both be")
+    if separator_rule is None:
+        return _counted(item_rule, least, most)
+    if most == 0:
+        return ""
+    others = _counted(
+        f"{separator_rule} {item_rule}", max(0, least - 1), None if most is None else most - 1
+    )
+    return f"{item_rule} {others}" if least else f"({item_rule} {others})?"
+
+
+def _counted(item: str, least: int, most: int | None) -> str:
+    if least > _BLOCK * _BLOCK:
+        raise ValueError(f"{least} are more than can be counted")
+    exactly = _exactly(item, least)
+    if most is None or most > _BLOCK * _BLOCK:
+        # No reply gets there.
+        return f"{exactly} ({item})*"
+    return f"{exactly} {_up_to(item, most - least)}"
+
+
+def _exactly(item: str, count: int) -> str:
+    blocks, rest = divmod(count, _BLOCK)
+    whole = f"(({item}){{{_BLOCK}}}){{{blocks}}} " if blocks else ""
+    return f"{whole}({item}){{{rest}}}" if rest else whole
+
+
+def _up_to(item: str, count: int) -> str:
+    blocks, rest = divmod(count, _BLOCK)
+    if not blocks:
+        return f"({item}){{0,{rest}}}" if rest else ""
+    block = f"(({item}){{{_BLOCK}}})"
+    fewer = f"{block}{{0,{blocks - 1}}} ({item}){{0,{_BLOCK - 1}}}"
+    return f"({fewer} | {block}{{{blocks}}} {_up_to(item, rest)})"
