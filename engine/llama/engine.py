@@ -33,6 +33,7 @@ from engine.worker.protocol import BuildInfo, Removed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from engine.llama.devices import Device
     from engine.llama.model import LoadProgress
     from engine.settings import EngineSettings, GenerationSettings
     from engine.worker.protocol import (
@@ -96,15 +97,18 @@ class Engine:
             shares: What a layer split without a ratio divides by; by default what is free.
 
         Raises:
-            UserError: It does not work. A loaded model survives a context that could not be made;
-                it is gone when another model was asked for.
+            UserError: It does not work. A loaded model survives settings that are refused and a
+                context that could not be made; it is gone when llama.cpp fails to load another.
             Cancelled: `progress` returned False. Nothing is loaded then.
         """
         loaded = self._loaded
         notices: tuple[Problem, ...] = ()
         if loaded is None or cost_of(loaded.settings, settings) is Cost.RELOAD:
+            devices = self._devices.chosen(settings.devices)
+            refuse_what_fails(settings, devices)
+            # Only now: what is refused leaves the model, and what it has read, as they are.
             self.eject()
-            loaded = self._loaded = self._open(settings, progress, shares)
+            loaded = self._loaded = self._open(settings, devices, progress, shares)
         else:
             notices = self._apply(loaded, settings, progress)
         return LoadOutcome(
@@ -115,10 +119,12 @@ class Engine:
         )
 
     def _open(
-        self, settings: EngineSettings, progress: LoadProgress, shares: tuple[int, ...]
+        self,
+        settings: EngineSettings,
+        devices: Sequence[Device],
+        progress: LoadProgress,
+        shares: tuple[int, ...],
     ) -> Loaded:
-        devices = self._devices.chosen(settings.devices)
-        refuse_what_fails(settings, devices)
         shares = shares or shares_now(devices, projector_of(settings))
         model = Model(divided(settings, shares), devices, progress)
         projector = None

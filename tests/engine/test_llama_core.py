@@ -397,3 +397,22 @@ def test_prompt_lookup_writes_the_same_and_tells_its_guesses(engine: Engine) -> 
     assert 0 < usage.accepted_tokens <= usage.drafted_tokens
     assert guessed.finished.context_used == plain.finished.context_used
     assert plain.finished.usage.drafted_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"model_path": "/nowhere.gguf"}, "models.not_found"),
+        ({"mmap": False, "devices": ("CUDA7",)}, "engine.device_not_found"),
+        ({"split_mode": "tensor"}, "rules.tensor_no_device"),
+    ],
+)
+def test_what_is_refused_leaves_the_model_and_what_it_has_read(
+    engine: Engine, changes: dict[str, object], code: str
+) -> None:
+    ask(engine)
+    with pytest.raises(UserError) as raised:
+        engine.load(replace(SETTINGS, **changes), progress=lambda *_: True)
+    assert raised.value.code == code
+    usage = ask(engine).finished.usage
+    assert usage.cached_tokens == usage.prompt_tokens - 1
