@@ -15,7 +15,8 @@ from pathlib import Path
 
 from engine.system import processor
 
-SOURCE = Path(__file__).parent / "llama" / "sampling.c"
+_SOURCE = Path(__file__).parent / "llama" / "sampling.c"
+_HEADER = _SOURCE.with_name("lanes.h")
 _COMPILERS = ("cc", "gcc", "clang")
 _TIMEOUT_S = 60.0
 
@@ -27,12 +28,19 @@ def library_path(prefix: Path | None = None) -> Path:
         prefix: Folder of the environment; that of the running Python if not given.
     """
     # It uses all that this processor can do: it does not fit every other one.
-    digest = hashlib.sha256(SOURCE.read_bytes() + processor().encode()).hexdigest()
-    return Path(prefix or sys.prefix) / "lib" / "leadline" / f"sampling-{digest[:12]}.so"
+    digest = hashlib.sha256(_SOURCE.read_bytes() + _HEADER.read_bytes() + processor().encode())
+    return (
+        Path(prefix or sys.prefix) / "lib" / "leadline" / f"sampling-{digest.hexdigest()[:12]}.so"
+    )
 
 
-def compile_library(prefix: Path | None = None) -> bool:
-    """Compile it where it is missing; whether it is there afterwards."""
+def compile_library(prefix: Path | None = None, *, target: str = "native") -> bool:
+    """Compile it where it is missing; whether it is there afterwards.
+
+    Args:
+        prefix: As for `library_path`.
+        target: The processor, as compilers name it; this one if not given.
+    """
     path = library_path(prefix)
     if path.exists():
         return True
@@ -43,10 +51,10 @@ def compile_library(prefix: Path | None = None) -> bool:
     # Beside its place, so that nobody loads half a library.
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         made = Path(scratch) / path.name
-        command = [compiler, "-std=c11", "-O3", "-march=native", "-shared", "-fPIC"]
+        command = [compiler, "-std=c11", "-O3", f"-march={target}", "-shared", "-fPIC"]
         try:
             done = subprocess.run(
-                [*command, "-o", str(made), str(SOURCE)], capture_output=True, timeout=_TIMEOUT_S
+                [*command, "-o", str(made), str(_SOURCE)], capture_output=True, timeout=_TIMEOUT_S
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
