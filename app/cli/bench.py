@@ -11,6 +11,7 @@ from engine.bench.plan import CHAINS, Plan, contenders_of, trials_of
 from engine.bench.report import heading, report_as_json, table
 from engine.bench.runner import Runner
 from engine.bench.tune import READ_TOKENS, Tuner
+from engine.bench.worker import MeasuringWorker
 from engine.errors import UserError
 from engine.models.demo import resolve_model
 from engine.settings import EngineSettings, GenerationSettings, validated
@@ -122,7 +123,7 @@ def _tune(options: argparse.Namespace) -> int:
     settings = settings_from(options, begun_with)
     progress = _Progress()
     log = (lambda line: print(line, file=sys.stderr)) if options.log else _ignore
-    with BlockingWorker(on_log=log) as worker:
+    with MeasuringWorker(on_log=log) as worker:
         tuning = Tuner(worker, repetitions=repetitions, progress=progress.time).run(settings)
     progress.say("")
     saved = bool(options.save)

@@ -48,6 +48,7 @@ def as_json(tuning: Tuning, *, saved: bool) -> dict[str, Any]:
         "tried": [msgspec.to_builtins(row) for row in tuning.tried],
         "best": {**best, "n_batch": tuning.settings.n_batch},
         "change": tuning.change,
+        "indistinct": list(tuning.indistinct),
         "saved": saved,
     }
 
@@ -60,23 +61,31 @@ def as_text(tuning: Tuning, *, saved: bool) -> str:
         if row.setting != shown:
             shown = row.setting
             lines += ["", f"{_WORDS[shown]:>20}  {'tok/s':>10}  {'spread':>9}  {'compute':>9}"]
-        lines.append(f"{row.value:>20,}  {_figures(row)}")
+        mark = "stays" if row.setting in tuning.indistinct else "best"
+        lines.append(f"{row.value:>20,}  {_figures(row, mark)}")
     lines.append("")
+    for row in tuning.tried:
+        if row.is_death:
+            with_what = f"{_WORDS[row.setting]} {row.value:,}"
+            lines.append(f"The engine ended with {with_what}: the figures are incomplete.")
+    if tuning.indistinct:
+        what = "; ".join(_WORDS[name] for name in tuning.indistinct)
+        lines.append(f"No difference beyond the noise, so the value stays: {what}.")
     if saved:
         lines.append("Saved: the window loads this model with the best values from now on.")
-    elif not tuning.change:
+    elif not tuning.change and not tuning.indistinct:
         lines.append("The settings are the best already.")
-    else:
+    elif tuning.change:
         options = (f"--{name.replace('_', '-')} {value}" for name, value in tuning.change.items())
         lines.append(f"Best: {' '.join(options)}. Add --save to keep this for the model.")
     return "\n".join(lines)
 
 
-def _figures(row: Tried) -> str:
+def _figures(row: Tried, mark: str) -> str:
     if row.problem is not None or row.tokens_per_second is None or row.compute_bytes is None:
         return row.problem.message if row.problem is not None else ""
-    mark = "  best" if row.is_best else ""
+    note = f"  {mark}" if row.is_best else ""
     return (
         f"{row.tokens_per_second:>10,.2f}  ± {row.spread:>7,.2f}"
-        f"  {row.compute_bytes / _MIB:>5,.0f} MiB{mark}"
+        f"  {row.compute_bytes / _MIB:>5,.0f} MiB{note}"
     )

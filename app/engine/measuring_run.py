@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from engine.bench.tune import Tuner
+from engine.bench.worker import MeasuringWorker
 from engine.errors import Problem, UserError
-from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ class MeasuringRun:
         self._on_progress, self._on_ended = on_progress, on_ended
         self._is_free: Callable[[float], bool] = lambda _timeout_s: True
         self._stopped = threading.Event()
-        self._worker = BlockingWorker(
+        self._worker = MeasuringWorker(
             on_log=lambda line: hop.post(lambda: on_log(line)), command=command, env=env
         )
         self._thread = threading.Thread(target=self._run, name="measuring", daemon=True)
@@ -64,7 +64,7 @@ class MeasuringRun:
     @property
     def pid(self) -> int | None:
         """The worker's process id while it runs."""
-        return self._worker.client.pid
+        return self._worker.pid
 
     def start(self, is_free: Callable[[float], bool]) -> None:
         """Begin.
@@ -78,8 +78,7 @@ class MeasuringRun:
     def stop(self) -> None:
         """End it, wherever it is; returns at once."""
         self._stopped.set()
-        # There is nothing in it that would be worth a farewell.
-        self._worker.client.stop(grace_s=0)
+        self._worker.stop()
 
     def join(self) -> None:
         """Wait for the end of the worker; after `stop`."""
@@ -101,8 +100,6 @@ class MeasuringRun:
         if self._stopped.is_set():
             return None
         with self._worker as worker:
-            if self._stopped.is_set():
-                return None
             tuner = Tuner(
                 worker,
                 repetitions=self._repetitions,

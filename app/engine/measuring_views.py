@@ -102,17 +102,41 @@ def done_view(tuning: Tuning, measured: EngineSettings, edited: EngineSettings) 
         if getattr(edited, name) != value
     )
     details = [_memory_words(tuning)] if proposals else []
+    if proposals and tuning.indistinct:
+        details.append(
+            _tr("{settings}: no difference beyond the noise.").format(
+                settings=", ".join(
+                    info_for(EngineSettings, name).title for name in tuning.indistinct
+                )
+            )
+        )
+    details += [_death_words(row) for row in tuning.tried if row.is_death]
     if with_values(edited, tuning.best) != tuning.settings:
         details.append(_tr("Other settings were changed meanwhile; it was measured without that."))
     return MeasuringView(
         state="done",
-        words=_tr("These values are best on this computer.")
-        if proposals
-        else _tr("The settings are the best already."),
+        words=_done_words(tuning, is_change=bool(proposals)),
         detail=" ".join(details),
-        settings=_tables(tuning.tried, edited),
+        settings=_tables(tuning.tried, edited, indistinct=tuning.indistinct),
         proposals=proposals,
     )
+
+
+def _done_words(tuning: Tuning, *, is_change: bool) -> str:
+    if is_change and any(row.is_death for row in tuning.tried):
+        return _tr("These are the best of the values that could be measured.")
+    if is_change:
+        return _tr("These values are best on this computer.")
+    if tuning.indistinct:
+        return _tr("No difference beyond the noise; the values stay.")
+    return _tr("The settings are the best already.")
+
+
+def _death_words(row: Tried) -> str:
+    name = info_for(EngineSettings, row.setting).title
+    why = row.problem.message if row.problem is not None else ""
+    words = _tr("The engine ended with {name} {value}, so the figures are incomplete: {why}")
+    return words.format(name=name, value=f"{row.value:,}", why=why)
 
 
 def failed_view(problem: Problem, settings: Sequence[MeasuredSettingView]) -> MeasuringView:
@@ -142,7 +166,11 @@ def _memory_words(tuning: Tuning) -> str:
 
 
 def _tables(
-    tried: Sequence[Tried], settings: EngineSettings, *, timed: tuple[str, int] = ("", 0)
+    tried: Sequence[Tried],
+    settings: EngineSettings,
+    *,
+    timed: tuple[str, int] = ("", 0),
+    indistinct: Sequence[str] = (),
 ) -> tuple[MeasuredSettingView, ...]:
     tables = []
     for name, rows in groupby(tried, key=lambda row: row.setting):
@@ -151,21 +179,26 @@ def _tables(
             title = _tr("Micro-batch, reading")
         now = getattr(settings, name) or default_threads().count
         values = tuple(
-            _value(row, is_now=row.value == now, is_timed=(name, row.value) == timed)
+            _value(
+                row,
+                is_best=row.is_best and name not in indistinct,
+                is_now=row.value == now,
+                is_timed=(name, row.value) == timed,
+            )
             for row in rows
         )
         tables.append(MeasuredSettingView(title=title, values=values))
     return tuple(tables)
 
 
-def _value(row: Tried, *, is_now: bool, is_timed: bool) -> MeasuredValueView:
+def _value(row: Tried, *, is_best: bool, is_now: bool, is_timed: bool) -> MeasuredValueView:
     return MeasuredValueView(
         value=f"{row.value:,}",
         tokens_per_second=row.tokens_per_second,
         spread=row.spread,
         # Threads need no buffers of their own.
         compute_bytes=row.compute_bytes if row.setting == "n_ubatch" else None,
-        is_best=row.is_best,
+        is_best=is_best,
         is_now=is_now,
         is_timed=is_timed,
         problem=f"{row.problem.message} {row.problem.fix}".strip() if row.problem else "",

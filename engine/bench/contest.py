@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 # Less than this is not worth more memory, or more threads.
 _WORTH = 1.03
+# As fast, and this much less memory, is worth a change.
+_WORTH_BYTES = 32 << 20
+# Of the speed: how far few samples may be off, whatever distance there is between them.
+_FEW_SAMPLES = 3
+_NOISE_OF_FEW = 0.05
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +33,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
         compute_bytes: Of the compute buffers, on all devices; None where it was refused.
         is_best: Whether it was chosen: the smallest that is nearly as fast as the fastest.
         problem: Why the engine refused it, most often for want of memory.
+        is_death: Whether the engine's process ended with it, instead of refusing it.
     """
 
     setting: str
@@ -38,6 +44,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     compute_bytes: int | None = None
     is_best: bool = False
     problem: Problem | None = None
+    is_death: bool = False
 
 
 class Contest:
@@ -45,13 +52,17 @@ class Contest:
 
     Attributes:
         refused: Why the engine refused a value.
-        best: The value that was chosen; None before `decide`.
+        deaths: Those of them with which the engine's process ended.
+        best: The value that was chosen; None before `decide`, and where there is no figure.
+        is_indistinct: Whether that is the present one only because none is better beyond the noise.
     """
 
     def __init__(self, setting: str, values: Sequence[int], *, reads: bool) -> None:
         self.setting, self.values, self.reads = setting, tuple(values), reads
         self.refused: dict[int, Problem] = {}
+        self.deaths: set[int] = set()
         self.best: int | None = None
+        self.is_indistinct = False
         self._samples: dict[int, list[float]] = {value: [] for value in values}
         self._compute: dict[int, int] = {}
 
@@ -64,16 +75,36 @@ class Contest:
         """Start to count."""
         self._samples = {value: [] for value in self.values}
 
-    def decide(self) -> int:
-        """Choose the value to take."""
-        self.best = best_value(
-            {
-                value: statistics.median(samples)
-                for value, samples in self._samples.items()
-                if samples and value not in self.refused
-            }
-        )
+    def decide(self, present: int) -> int | None:
+        """Choose the value to take, which is the present one where none is better beyond the noise.
+
+        Returns:
+            None where nothing could be measured.
+        """
+        medians = {
+            value: statistics.median(samples)
+            for value, samples in self._samples.items()
+            if samples and value not in self.refused
+        }
+        self.best = best = best_value(medians) if medians else None
+        if best is not None and present in medians and not self._is_better(best, present, medians):
+            self.best, self.is_indistinct = present, best != present
         return self.best
+
+    def _is_better(self, best: int, present: int, medians: dict[int, float]) -> bool:
+        """Whether a value is faster than the present one, or as fast with less memory."""
+        gain = medians[best] - medians[present]
+        noise = self._noise(best, medians) + self._noise(present, medians)
+        worth = (_WORTH - 1) * medians[present]
+        saved_bytes = self._compute[present] - self._compute[best]
+        return (gain > noise and gain > worth) or (
+            noise <= worth and -gain <= worth and saved_bytes >= _WORTH_BYTES
+        )
+
+    def _noise(self, value: int, medians: dict[int, float]) -> float:
+        samples = self._samples[value]
+        least = _NOISE_OF_FEW * medians[value] if len(samples) < _FEW_SAMPLES else 0.0
+        return max(half_quartile_distance(samples), least)
 
     def rows(self) -> tuple[Tried, ...]:
         """Every value as it stands."""
@@ -90,6 +121,7 @@ class Contest:
             compute_bytes=self._compute.get(value),
             is_best=value == self.best,
             problem=self.refused.get(value),
+            is_death=value in self.deaths,
         )
 
 

@@ -1,7 +1,8 @@
 """Tries sizes and thread counts on this machine and says which are best, at which cost.
 
 All candidates of a setting take turns, as in any benchmark, so that other work on the machine is
-shared. Reading decides the micro-batch and its threads, writing the other threads.
+shared. Reading decides the micro-batch and its threads, writing the other threads. A value that
+ends the engine is left out, and the others are timed in a new one.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.bench.contest import Tried
+    from engine.bench.worker import MeasuringWorker
     from engine.settings import EngineSettings
     from engine.worker.protocol import Loaded
-    from engine.worker.session import BlockingWorker
 
 # A CPU is busy with few tokens; a GPU is not. As many are read as the largest size holds.
 _SIZES_CPU = (64, 128, 256, 512)
@@ -62,6 +63,7 @@ class Tuning:
         settings: The settings it began with, with the best values.
         change: The values that differ from what it began with.
         best: The best value of every setting tried; 0 where that is what ``auto`` comes to.
+        indistinct: Settings whose value stays, as no other is better beyond the noise.
         compute_before_bytes: Compute buffers with the settings it began with.
         compute_after_bytes: The same with the best values.
     """
@@ -69,6 +71,7 @@ class Tuning:
     settings: EngineSettings
     change: dict[str, int]
     best: dict[str, int]
+    indistinct: tuple[str, ...]
     tried: tuple[Tried, ...]
     compute_before_bytes: int
     compute_after_bytes: int
@@ -88,7 +91,7 @@ class Tuner:
 
     def __init__(
         self,
-        worker: BlockingWorker,
+        worker: MeasuringWorker,
         *,
         repetitions: int = 5,
         budget_s: float | None = None,
@@ -109,7 +112,7 @@ class Tuner:
         """Do it.
 
         Raises:
-            UserError: The model cannot be loaded with these settings, or a decode failed.
+            UserError: The model cannot be loaded with these settings, or nothing could be measured.
         """
         begun_with = settings
         before = self._load(settings)
@@ -117,11 +120,14 @@ class Tuner:
         self._steps_left = sum(len(one.values) * (self._repetitions + 1) for one in contests)
         for contest in contests:
             settings = self._decide(contest, settings)
-        after = self._load(settings)
+        if all(contest.best is None for contest in contests):
+            raise UserError.of(contests[0].refused[contests[0].values[0]])
+        after = self._load_again(settings)
         return Tuning(
             settings=settings,
             change={name: getattr(settings, name) for name in changed(begun_with, settings)},
             best={one.setting: getattr(settings, one.setting) for one in contests},
+            indistinct=tuple(one.setting for one in contests if one.is_indistinct),
             tried=self._tried(),
             compute_before_bytes=_compute_bytes(before),
             compute_after_bytes=_compute_bytes(after),
@@ -130,6 +136,15 @@ class Tuner:
 
     def _load(self, settings: EngineSettings) -> Loaded:
         return self._worker.load(settings, shares=self._shares)
+
+    def _load_again(self, settings: EngineSettings) -> Loaded:
+        """Load what was loaded before; a process that died in the meantime is replaced once."""
+        try:
+            return self._load(settings)
+        except UserError:
+            if not self._worker.replace_dead():
+                raise
+            return self._load(settings)
 
     def _tried(self) -> tuple[Tried, ...]:
         return tuple(row for contest in self._contests for row in contest.rows())
@@ -166,8 +181,9 @@ class Tuner:
             contest.forget_samples()
         for turn in range(1, turns + 1):
             self._round(contest, settings, turn, turns)
-        best = contest.decide()
-        if getattr(settings, contest.setting) == 0 and best == default_threads().count:
+        own = getattr(settings, contest.setting)
+        best = contest.decide(own or default_threads().count)
+        if best is None or (own == 0 and best == default_threads().count):
             # Left open it comes to the same, also when the machine changes.
             return settings
         return with_value(settings, contest.setting, best)
@@ -201,12 +217,12 @@ class Tuner:
             loaded = self._load(with_value(settings, contest.setting, value))
             speed = self._tokens_per_second(reads=contest.reads)
         except UserError as error:
-            # What the engine refuses with one value may go with the next; a death is the end.
-            if not error.code.startswith("engine."):
+            # What the engine refuses, or dies of, with one value may go with the next.
+            if self._worker.replace_dead():
+                contest.deaths.add(value)
+            elif not error.code.startswith("engine."):
                 raise
             contest.refused[value] = error.problem
-            if len(contest.refused) == len(contest.values):
-                raise
         else:
             contest.note(value, speed, _compute_bytes(loaded))
 

@@ -13,8 +13,9 @@ import pytest
 
 from app.store.filelock import FileLock
 from app.store.settings_file import SettingsFile, model_key
-from engine.bench.contest import best_value
+from engine.bench.contest import Contest, best_value
 from engine.bench.tune import with_value, with_values
+from engine.errors import Problem
 from engine.llama.threads import default_threads
 from engine.paths import data_dir
 from engine.settings import EngineSettings
@@ -27,6 +28,50 @@ def test_the_smallest_that_is_nearly_as_fast_is_the_best() -> None:
     assert best_value({64: 90.0, 128: 98.0, 256: 100.0, 512: 99.0}) == 128
     assert best_value({64: 10.0, 512: 100.0}) == 512
     assert best_value({1: 50.0}) == 1
+
+
+STEADY = {64: (100.0, 101.0, 100.0), 512: (99.0, 100.0, 100.0)}
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("samples", "compute_mib", "best", "is_indistinct"),
+    [
+        # Faster by more than the rounds differ.
+        ({64: (120.0, 121.0, 119.0), 512: (100.0, 101.0, 99.0)}, {}, 64, False),
+        # The same median gain, but the rounds differ by more than that.
+        ({64: (120.0, 90.0, 150.0), 512: (100.0, 80.0, 125.0)}, {}, 512, True),
+        # A single round says little about a tenth.
+        ({64: (109.0,), 512: (100.0,)}, {}, 512, True),
+        ({64: (150.0,), 512: (100.0,)}, {}, 64, False),
+        # As fast: only where that saves memory.
+        (STEADY, {}, 512, True),
+        (STEADY, {512: 300}, 64, False),
+        ({64: (100.0, 80.0, 120.0), 512: (100.0, 80.0, 120.0)}, {512: 300}, 512, True),
+        ({64: (50.0, 51.0, 50.0), 512: (99.0, 100.0, 100.0)}, {512: 300}, 512, False),
+        ({64: (100.0,) * 3, 256: (120.0,) * 3}, {}, 256, False),
+    ],
+)
+def test_a_value_goes_only_for_one_that_is_better_beyond_the_noise(
+    samples: dict[int, tuple[float, ...]],
+    compute_mib: dict[int, int],
+    best: int,
+    is_indistinct: bool,
+) -> None:
+    contest = Contest("n_ubatch", sorted(samples), reads=True)
+    for value, speeds in samples.items():
+        for speed in speeds:
+            contest.note(value, speed, compute_mib.get(value, 0) * MIB)
+    assert contest.decide(512) == best
+    assert contest.is_indistinct is is_indistinct
+    assert [row.value for row in contest.rows() if row.is_best] == [best]
+
+
+def test_without_a_figure_nothing_is_best() -> None:
+    contest = Contest("n_threads", [1, 2], reads=False)
+    contest.refused = {1: Problem(code="worker.killed"), 2: Problem(code="worker.killed")}
+    assert contest.decide(2) is None
+    assert not any(row.is_best for row in contest.rows())
 
 
 def test_a_batch_holds_its_micro_batch() -> None:

@@ -6,7 +6,8 @@ A word counts as a token. Like the real worker it hears a cancel while it writes
 
 Environment: ``FAULTY_REPLY`` is what it says, ``FAULTY_PAUSE_S`` waits before each word,
 ``FAULTY_PLAN`` names a file that holds the fault and the moment instead; it is deleted as the
-fault is committed, so that it happens once.
+fault is committed, so that it happens once. ``FAULTY_UBATCH_US`` makes a token take so many
+microseconds longer for each token of a micro-batch.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class FaultyWorker:
         self._sender = Sender(self._protocol)
         self._commands: queue.Queue[Command] = queue.Queue()
         self._cancelled: set[int] = set()
+        self._n_ubatch = 0
 
     def run(self) -> None:
         self._reach("start")
@@ -118,7 +120,7 @@ class FaultyWorker:
                 self._sender.send(Ejected(request_id=command.request_id))
             case Bench():
                 self._reach("bench")
-                self._sender.send(timed(command))
+                self._sender.send(timed(command, self._n_ubatch))
             case Forget():
                 sys.stderr.write(f"forgot {command.chat_id}\n")
                 sys.stderr.flush()
@@ -141,6 +143,7 @@ class FaultyWorker:
             problem = Problem(code="models.not_found", params={"path": "x"})
             self._sender.send(Failed(request_id=command.request_id, problem=problem))
             return
+        self._n_ubatch = command.settings.n_ubatch
         self._sender.send(loaded(command.request_id, command.settings))
 
     def _generate(self, command: Generate) -> None:
@@ -253,11 +256,12 @@ def loaded(request_id: int, settings: EngineSettings) -> Loaded:
     )
 
 
-def timed(command: Bench) -> BenchResult:
-    """A token takes a millisecond."""
+def timed(command: Bench, n_ubatch: int) -> BenchResult:
+    """A token takes a millisecond, and longer to read where that is asked for."""
+    token_s = 1e-3 + 1e-6 * n_ubatch * int(os.environ.get("FAULTY_UBATCH_US", "0"))
     return BenchResult(
         request_id=command.request_id,
-        prompt_s=(command.n_prompt / 1000,) if command.n_prompt else (),
+        prompt_s=(command.n_prompt * token_s,) if command.n_prompt else (),
         generate_s=(command.n_generate / 1000,) if command.n_generate else (),
         worker_rss_bytes=0,
     )
