@@ -9,11 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.chat import citing
 from app.chat.branches import Branches
-from app.chat.citation_keeper import CitationKeeper
 from app.chat.overflow import edited_summary
-from app.chat.questions import Questions
-from app.chat.replying import Replying
-from app.chat.requests import Requests
 from app.chat.screen import ChatScreen
 from engine.errors import Problem
 
@@ -21,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from app.chat.answering import Answering
     from app.chat.branch import Branch
     from app.chat.citing import KeptCitation
     from app.documents.automatic_modes import AutomaticModes
@@ -76,55 +73,48 @@ class ChatController(QObject):
         self._store = store
         self._engine = engine
         self._view = view
+        self._shelf = shelf
+        self._search = search
+        self._modes = modes
         self._notices = notices
         self._hop = hop
+        self._reading = reading
         self._branches = Branches(store, generation)
         self._screen = ChatScreen(view, self._branches)
-        self._requests = Requests(
-            store=store,
-            engine=engine,
-            shelf=shelf,
-            search=search,
-            modes=modes,
-            branches=self._branches,
-            on_searched=lambda: self._questions.send_next(),
-        )
-        self._citations = CitationKeeper(
-            store=store, shelf=shelf, hop=hop, branches=self._branches, parent=self
-        )
-        self._replying = Replying(
-            store=store,
-            engine=engine,
-            requests=self._requests,
-            branches=self._branches,
-            screen=self._screen,
-            notices=notices,
-            hop=hop,
-            reading=reading,
-            parent=self,
-        )
-        self._questions = Questions(
-            store=store,
-            engine=engine,
-            shelf=shelf,
-            requests=self._requests,
-            branches=self._branches,
-            screen=self._screen,
-            replying=self._replying,
-            parent=self,
-        )
+        self._answering: Answering | None = None
         self._new_draft = new_draft
         view.restore_draft(new_draft)
-        self._connect(view)
-
-    def _connect(self, view: ChatView) -> None:
         view.record_edited.connect(self.edit_summary)
-        self._citations.kept.connect(self._on_citations_kept)
-        self._replying.began.connect(self.list_changed)
-        self._replying.ended.connect(self._on_reply_ended)
-        self._replying.refused.connect(self.refused)
-        self._replying.asked.connect(self.asked)
-        self._questions.sent.connect(self.content_changed)
+
+    def answering(self) -> Answering:
+        """Those who answer. They are loaded with the first question, or once the window is painted.
+
+        Before, nothing was asked: who only wants to know what goes on need not have them loaded.
+        """
+        if self._answering is not None:
+            return self._answering
+        from app.chat.answering import Answering
+
+        made = self._answering = Answering(
+            store=self._store,
+            engine=self._engine,
+            shelf=self._shelf,
+            search=self._search,
+            modes=self._modes,
+            notices=self._notices,
+            hop=self._hop,
+            reading=self._reading,
+            branches=self._branches,
+            screen=self._screen,
+            parent=self,
+        )
+        made.citations.kept.connect(self._on_citations_kept)
+        made.replying.began.connect(self.list_changed)
+        made.replying.ended.connect(self._on_reply_ended)
+        made.replying.refused.connect(self.refused)
+        made.replying.asked.connect(self.asked)
+        made.questions.sent.connect(self.content_changed)
+        return made
 
     # ---- what others ask
 
@@ -141,16 +131,16 @@ class ChatController(QObject):
     @property
     def replying_in(self) -> int | None:
         """The chat a reply is being written in."""
-        return self._replying.chat_id
+        return self._answering.replying.chat_id if self._answering else None
 
     def is_of_reply(self, event: object) -> bool:
         """Whether an event is of the reply itself, and not of what is done before it."""
-        return self._replying.is_of_reply(event)
+        return self._answering is not None and self._answering.replying.is_of_reply(event)
 
     @property
     def queued(self) -> tuple[str, ...]:
         """Prompts of the open chat that wait for their turn."""
-        return self._questions.queued(self.chat_id)
+        return self._answering.questions.queued(self.chat_id) if self._answering else ()
 
     def generation(self) -> GenerationSettings:
         """The settings of the open chat's replies."""
@@ -158,7 +148,7 @@ class ChatController(QObject):
 
     def prompt(self, draft: str = "") -> Prompt:
         """What would be sent now, with what stands in the composer."""
-        return self._requests.for_draft(self.chat_id, self.branch, draft)
+        return self.answering().requests.for_draft(self.chat_id, self.branch, draft)
 
     def citation(self, target: str) -> KeptCitation | None:
         """What a citation chip of the open chat stands for."""
@@ -177,8 +167,8 @@ class ChatController(QObject):
         writing_in = self.replying_in
         branch = None if chat_id is None else self._branches.read(chat_id, writing_in=writing_in)
         self._branches.open_id = branch.chat.id if branch else None
-        growing = self._replying.message()
-        if growing and branch and self._replying.is_here:
+        growing = self._answering.replying.message() if self._answering else None
+        if growing and branch and self._is_replying_here:
             branch.replace(growing)
         self._screen.show_all()
         self._view.restore_draft(branch.chat.draft if branch else self._new_draft)
@@ -228,17 +218,17 @@ class ChatController(QObject):
         chat_id = self.ensure_chat()
         if self.branch is not None:
             self._branches.set_draft(self.branch, "")
-        self._questions.add(chat_id, text)
+        self.answering().questions.add(chat_id, text)
         self.content_changed.emit()
 
     def unqueue(self, index: int) -> None:
         """Take back a queued prompt of the open chat."""
-        if self._questions.take_back(self.chat_id, index):
+        if self.answering().questions.take_back(self.chat_id, index):
             self.content_changed.emit()
 
     def stop(self) -> None:
         """Stop the reply, or the load, in progress."""
-        self._replying.stop()
+        self.answering().replying.stop()
 
     def regenerate(self, message_id: int | None = None) -> None:
         """Write another version of a reply; the last one when none is named."""
@@ -249,10 +239,10 @@ class ChatController(QObject):
         place = branch.messages.index(message)
 
         def answer() -> None:
-            self._replying.answer(branch, versions=branch.cut_before(message.id))
+            self.answering().replying.answer(branch, versions=branch.cut_before(message.id))
             self._screen.show_branch(branch)
 
-        self._requests.with_passages(branch, branch.messages[:place], answer)
+        self.answering().requests.with_passages(branch, branch.messages[:place], answer)
 
     def edit_and_resend(self, message_id: int, text: str) -> None:
         """Ask a question anew; the old one and its answers stay as a version."""
@@ -264,10 +254,10 @@ class ChatController(QObject):
 
         def ask(records: tuple[Record, ...]) -> None:
             versions = branch.cut_before(message_id)
-            self._questions.ask(branch, text.strip(), versions=versions, found=records)
+            self.answering().questions.ask(branch, text.strip(), versions=versions, found=records)
             self._screen.show_branch(branch)
 
-        self._requests.find_passages(branch.chat.id, before, text.strip(), ask)
+        self.answering().requests.find_passages(branch.chat.id, before, text.strip(), ask)
 
     def go_on(self, message_id: int) -> None:
         """Continue a reply that was stopped or interrupted."""
@@ -276,7 +266,7 @@ class ChatController(QObject):
         if branch is None or message is None or message.id != branch.leaf_id:
             return
         if self._may_answer():
-            self._replying.generate(branch, message, prefill_reply=message.text)
+            self.answering().replying.generate(branch, message, prefill_reply=message.text)
             self._screen.show_message(message_id)
 
     def edit_summary(self, record_id: str, text: str) -> None:
@@ -299,7 +289,7 @@ class ChatController(QObject):
     def show_version(self, message_id: int, index: int) -> None:
         """Show another version of a message and what follows it."""
         message = self.branch.find(message_id) if self.branch else None
-        if message and 0 <= index < len(message.versions) and not self._replying.is_here:
+        if message and 0 <= index < len(message.versions) and not self._is_replying_here:
             future = self._store.messages.select(message.versions[index])
             self._hop.when_done(future, lambda _leaf: self._reload(), self._notices.error)
 
@@ -312,7 +302,7 @@ class ChatController(QObject):
 
     def delete(self, message_id: int) -> None:
         """Delete a message with what follows it; can be undone."""
-        if self._replying.is_here:
+        if self._is_replying_here:
             self._notices.say(self.tr("Stop the reply before deleting in this chat."))
             return
         future = self._store.messages.delete(message_id)
@@ -320,9 +310,9 @@ class ChatController(QObject):
 
     def forget_branch(self, chat_id: int) -> None:
         """A chat was deleted: stop what runs in it and open a new one if it was open."""
-        self._questions.forget(chat_id)
+        self.answering().questions.forget(chat_id)
         if self.replying_in == chat_id:
-            self._replying.stop()
+            self.stop()
         self._engine.forget(str(chat_id))
         if self.chat_id == chat_id:
             self.open(None)
@@ -334,18 +324,18 @@ class ChatController(QObject):
 
     def close(self) -> None:
         """Stop what goes on in the background; for the end of the app."""
-        self._replying.close()
-        self._citations.close()
+        if self._answering is not None:
+            self._answering.close()
 
     # ---- what replies say
 
     def _on_reply_ended(self, message: Message, saved: Future[None] | None) -> None:
         if saved is not None and message.text:
             # Not before: the end of the reply would write over what is kept with it.
-            self._hop.when_done(saved, lambda _none: self._citations.check(message))
+            self._hop.when_done(saved, lambda _none: self.answering().citations.check(message))
         self.list_changed.emit()
         self.content_changed.emit()
-        self._questions.send_next()
+        self.answering().questions.send_next()
 
     def _on_citations_kept(self, message: Message) -> None:
         if message.chat_id == self.chat_id:
@@ -354,7 +344,7 @@ class ChatController(QObject):
     # ---- what the store says
 
     def _reload(self) -> None:
-        if self.chat_id is not None and not self._replying.is_here:
+        if self.chat_id is not None and not self._is_replying_here:
             self._branches.read_again(self.chat_id)
             self._screen.show_all()
             self.content_changed.emit()
@@ -375,6 +365,10 @@ class ChatController(QObject):
 
     # ---- small questions
 
+    @property
+    def _is_replying_here(self) -> bool:
+        return self.replying_in is not None and self.replying_in == self.chat_id
+
     def _assistant_message(self, message_id: int | None) -> Message | None:
         branch = self.branch
         if branch is None:
@@ -385,7 +379,7 @@ class ChatController(QObject):
         return replies[-1] if replies else None
 
     def _may_answer(self) -> bool:
-        if self._engine.session.can_answer and not self._questions.is_busy:
+        if self._engine.session.can_answer and not self.answering().questions.is_busy:
             return True
         if self._engine.session.loaded is None:
             self.refused.emit(Problem(code="worker.no_model"))

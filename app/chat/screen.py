@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.chat.views import message_view
 from widgets.chat.viewdata import ProgressView
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from app.store.rows import Message
     from engine.worker.protocol import Delta, PrefillProgress
     from widgets.chat.chat_view import ChatView
+    from widgets.chat.viewdata import MessageView
 
 
 class ChatScreen:
@@ -29,9 +29,7 @@ class ChatScreen:
         branch = self._branches.open
         messages = branch.messages if branch else []
         self._view.set_messages(
-            [message_view(m, documents=branch.documents_of(m.id)) for m in messages]
-            if branch
-            else []
+            [_shown(m, branch.documents_of(m.id)) for m in messages] if branch else []
         )
         prompts = [message.text for message in messages if message.role == "user"]
         self._view.set_last_prompt(prompts[-1] if prompts else "")
@@ -46,13 +44,12 @@ class ChatScreen:
         branch = self._branches.open
         message = branch.find(message_id) if branch else None
         if branch and message:
-            documents = branch.documents_of(message_id)
-            self._view.update_message(message_view(message, documents=documents))
+            self._view.update_message(_shown(message, branch.documents_of(message_id)))
 
     def append(self, message: Message, documents: tuple[str, ...] = ()) -> None:
         """Show a new message at the end of its chat."""
         if message.chat_id == self._branches.open_id:
-            self._view.append_message(message_view(message, documents=documents))
+            self._view.append_message(_shown(message, documents))
 
     def show_reading(self, message: Message, progress: PrefillProgress) -> None:
         """Show how far the prompt of a reply is read."""
@@ -85,7 +82,14 @@ class ChatScreen:
     def finish(self, message: Message) -> None:
         """Show a reply that is over."""
         if message.chat_id == self._branches.open_id:
-            self._view.finish_message(message_view(message))
+            self._view.finish_message(_shown(message))
+
+
+def _shown(message: Message, documents: tuple[str, ...] = ()) -> MessageView:
+    # The window opens without a message: what one needs is loaded after the first paint.
+    from app.chat.views import message_view
+
+    return message_view(message, documents=documents)
 
 
 def _reading(progress: PrefillProgress) -> ProgressView:

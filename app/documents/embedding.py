@@ -14,6 +14,8 @@ from engine.documents.model import Document
 from engine.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.documents.passages import PassageFinder
     from app.documents.shelf import Shelf
     from app.hop import MainThread
@@ -60,8 +62,13 @@ class DocumentEmbedding(QObject):
     failed = Signal(object)
 
     def __init__(
-        self, finder: PassageFinder, shelf: Shelf, hop: MainThread, parent: QObject | None = None
+        self,
+        finder: Callable[[], PassageFinder],
+        shelf: Shelf,
+        hop: MainThread,
+        parent: QObject | None = None,
     ) -> None:
+        """Args: what gives the finder once it is needed, the documents, and the main thread."""
         super().__init__(parent)
         self._finder = finder
         self._shelf = shelf
@@ -136,20 +143,20 @@ class DocumentEmbedding(QObject):
         if number != self._model or self._is_closed:
             client.close()
             return
-        self._finder.embedder = client
-        self._finder.by_words_alone = None
+        self._finder().embedder = client
+        self._finder().by_words_alone = None
         for document in searched:
             self._begin(document)
 
     def _refused(self, number: int, error: UserError) -> None:
         if number == self._model:
-            self._finder.by_words_alone = error.problem
+            self._finder().by_words_alone = error.problem
             self.failed.emit(error.problem)
 
     def _begin(self, document: Document) -> None:
         one = Preparation(document, "waiting", threading.Event())
         self._of[document.id] = one
-        if self._finder.embedder is None or self._is_closed:
+        if self._finder().embedder is None or self._is_closed:
             # The model is looked at first; then all that waits begins.
             return
 
@@ -158,8 +165,8 @@ class DocumentEmbedding(QObject):
             return not one.stop.is_set()
 
         def prepare() -> tuple[bool, int]:
-            is_done = self._finder.prepare(document, progress)
-            return is_done, self._finder.shortened(document.id) if is_done else 0
+            is_done = self._finder().prepare(document, progress)
+            return is_done, self._finder().shortened(document.id) if is_done else 0
 
         self._hop.when_done(
             self._thread.submit(prepare),
@@ -193,8 +200,8 @@ class DocumentEmbedding(QObject):
             one.stop.set()
 
     def _let_go(self) -> None:
-        client, self._finder.embedder = self._finder.embedder, None
-        self._finder.by_words_alone = None
+        client, self._finder().embedder = self._finder().embedder, None
+        self._finder().by_words_alone = None
         if client is not None:
             client.close()
 

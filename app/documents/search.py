@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.passages import PassageFinder, passage_budget, passages_text
 from app.engine.asking import EngineQuestions
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from app.chat.prompting import PromptPart
     from app.documents.given_passages import GivenPassages
+    from app.documents.passages import PassageFinder
     from app.engine.controller import EngineController
     from app.hop import MainThread
     from engine.errors import UserError
@@ -26,9 +27,6 @@ Given = tuple["GivenPassages", ...]
 
 class PassageSearch(QObject):
     """Owns the finder and its thread. Main thread; `close` it at the end.
-
-    Attributes:
-        finder: The index and what searches it; any thread.
 
     Signals:
         index_replaced(Problem): The search index was of no use and is made anew.
@@ -55,13 +53,19 @@ class PassageSearch(QObject):
         self._asking = EngineQuestions(engine, hop, self)
         self._hop = hop
         self._limit = limit
-        self.finder = PassageFinder(
-            on_problem=lambda problem: hop.post(lambda: self.index_replaced.emit(problem))
-        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passages")
         self._draft: tuple[object, ...] = ()
         self._draft_text = ""
         self._is_drafting = False
+
+    @cached_property
+    def finder(self) -> PassageFinder:
+        """The index and what searches it; any thread. It is loaded when it is first asked for."""
+        from app.documents.passages import PassageFinder
+
+        return PassageFinder(
+            on_problem=lambda problem: self._hop.post(lambda: self.index_replaced.emit(problem))
+        )
 
     def find(
         self,
@@ -82,8 +86,10 @@ class PassageSearch(QObject):
             on_found: Called with the passages of each document that is sent so.
             on_failed: Called instead when the engine went away meanwhile.
         """
-        limit = self._limit()
-        work = self._thread.submit(self._search, question, tuple(parts), without, generation, limit)
+        # Made here: both threads that use the finder would make one of their own.
+        work = self._thread.submit(
+            self._search, self.finder, question, tuple(parts), without, generation, self._limit()
+        )
         self._hop.when_done(work, on_found, on_failed)
 
     def for_draft(
@@ -107,6 +113,8 @@ class PassageSearch(QObject):
             self._is_drafting = True
 
             def found(given: Given) -> None:
+                from app.documents.passages import passages_text
+
                 self._is_drafting = False
                 self._draft, self._draft_text = wanted, passages_text(parts, given)
 
@@ -128,13 +136,14 @@ class PassageSearch(QObject):
 
     def _search(
         self,
+        finder: PassageFinder,
         question: str,
         parts: Sequence[PromptPart],
         without: Prompt,
         generation: GenerationSettings,
         limit: int,
     ) -> Given:
+        from app.documents.passages import passage_budget
+
         budget = passage_budget(self._asking.measure(without, generation), generation)
-        return self.finder.find(
-            question, parts, budget_tokens=budget, engine=self._asking, limit=limit
-        )
+        return finder.find(question, parts, budget_tokens=budget, engine=self._asking, limit=limit)

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.parts_record import parts_record
 from app.reading import words
 from app.reading.engine import WaitingEngine
 from app.reading.request import model_id
 from engine.documents.parts.cost import Rates
-from engine.documents.parts.results import PartsRead, Plan, StoppedError
 from engine.errors import Problem, UserError
 from engine.worker.protocol import Finished
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from app.reading.work import ReadingWork
     from app.session import Session
     from engine.documents.parts.reading import PartsReading
-    from engine.documents.parts.results import Progress
+    from engine.documents.parts.results import PartsRead, Plan, Progress, StoppedError
     from engine.worker.protocol import Loaded
     from widgets.chat.chat_view import ChatView
     from widgets.chat.viewdata import CardView
@@ -153,6 +151,8 @@ class PartsController(QObject):
     # ---- what comes back
 
     def _on_planned(self, plan: Plan | StoppedError) -> None:
+        from engine.documents.parts.results import StoppedError
+
         if self._request is None:
             return
         if isinstance(plan, StoppedError) or self._cancelled.is_set():
@@ -167,6 +167,9 @@ class PartsController(QObject):
             self._view.set_progress(str(self._request.message_id), None)
 
     def _on_read(self, done: tuple[PartsRead, PartsReading] | StoppedError) -> None:
+        from app.documents.parts_record import parts_record
+        from engine.documents.parts.results import StoppedError
+
         request = self._request
         if request is None:
             return

@@ -96,7 +96,7 @@ class Desktop(QObject):
             self.engine, self.hop, lambda: self.settings.app.passages_per_question, self
         )
         self.modes = AutomaticModes(self.engine, self.shelf, self.hop, self)
-        self.embedding = DocumentEmbedding(self.search.finder, self.shelf, self.hop, self)
+        self.embedding = DocumentEmbedding(lambda: self.search.finder, self.shelf, self.hop, self)
         self.chat_view = ChatView()
         self.beside = Beside(self.chat_view, "chat_and_passages")
         self.window = MainWindow(self.beside)
@@ -234,6 +234,7 @@ class Desktop(QObject):
                 self.chat_view.typesetter.warm_up,
                 ("widgets.chat.markdown", "widgets.chat.body", "widgets.chat.message"),
             ),
+            Step(lambda: self.chat.answering(), ("app.chat.requests", "app.chat.replying")),
             Step(lambda: None, ("app.reading.work", "engine.documents.citations")),
         )
 

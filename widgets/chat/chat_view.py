@@ -95,7 +95,6 @@ class ChatView(QWidget):
         self._connect_find()
         FocusReturn(self.transcript, self.composer.input)
         theme.signals().changed.connect(self.update)
-        self._show_cards()
 
     def _assemble(self) -> None:
         column = parts.column(0)
@@ -351,6 +350,11 @@ class ChatView(QWidget):
         if paths:
             event.acceptProposedAction()
             self.files_dropped.emit(paths)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Invite, unless it was told meanwhile what to show instead."""
+        self._show_cards()
+        super().showEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The overlay covers all."""
