@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         QDropEvent,
         QPaintEvent,
         QResizeEvent,
+        QShowEvent,
     )
 
     from widgets.chat.viewdata import ChipView, LedgerView, MessageView, ProgressView
