@@ -99,8 +99,9 @@ class Generation:
         if self._guesses is not None:
             # They are decoded with the token that they follow.
             return None
-        # On the CPU the text goes first, as a decode keeps it waiting.
-        decodes, stops = not self._loaded.on_cpu, not self._ignores_end
+        # On the CPU the text goes first, as a decode keeps it waiting; a grammar is asked first.
+        decodes = not self._loaded.on_cpu and not self._sampler.has_grammar
+        stops = not self._ignores_end
         return Stepper.of(self._loaded.context, self._sampler, decodes=decodes, stops=stops)
 
     def _new_prefill(self) -> Prefill:
@@ -203,15 +204,16 @@ class Generation:
 
         The stepper has decoded it already if it says so.
         """
+        token = None
         if self._stepper is not None:
             try:
                 token = self._stepper.step(self._position)
             except (Cancelled, UserError):
                 self._loaded.ledger.note_failed()
                 raise
-            if token is not None:
+            if token is not None and self._sampler.allows(token):
                 return token
-        return self._sampler.sample(self._loaded.context.logits(row))
+        return self._sampler.sample(self._loaded.context.logits(row), token)
 
     def _make_room(self, token: int) -> bool:
         """Take out what is oldest and decode the token behind the rest; False if nothing may go."""

@@ -5,13 +5,23 @@ from __future__ import annotations
 import ctypes
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine.errors import UserError
 from engine.llama.library import api, log_sink
+from engine.llama.openings import BYTES, Bytes
+from engine.llama.sampling_window import Candidates
 
 if TYPE_CHECKING:
+    from engine.llama.sampling_window import Ids
+    from engine.llama.vocabulary import Vocabulary
     from engine.settings import GenerationSettings
+
+_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*')
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]|\\x[89a-fA-F]|\\[uU]")
 
 
 # llama.cpp refuses to count some 2,000 symbols, and counts no further than 2,000 of anything.
@@ -19,9 +29,9 @@ _BLOCK = 400
 
 
 class Grammar:
-    """Owns a grammar sampler. Asked about one token at a time: a whole vocabulary takes long."""
+    """Owns a grammar sampler. Asked about few tokens at a time: a whole vocabulary takes long."""
 
-    def __init__(self, rules: str, vocab: int) -> None:
+    def __init__(self, rules: str, vocabulary: Vocabulary, model: int) -> None:
         """Parse the rules.
 
         Raises:
@@ -29,6 +39,9 @@ class Grammar:
         """
         native = api()
         self._native = native
+        self._vocabulary = vocabulary
+        self._bytes_tell = bytes_tell(rules)
+        vocab = native.llama_model_get_vocab(model)
         log_sink.mark()
         self._handle = native.llama_sampler_init_grammar(vocab, rules.encode(), b"root")
         if not self._handle:
@@ -39,13 +52,13 @@ class Grammar:
         )
 
     @classmethod
-    def of(cls, settings: GenerationSettings, vocab: int) -> Grammar | None:
+    def of(cls, settings: GenerationSettings, vocabulary: Vocabulary, model: int) -> Grammar | None:
         """The grammar that settings ask for, or None."""
         if settings.grammar.strip() and settings.json_schema.strip():
             raise UserError("engine.grammar_and_schema")
         if settings.json_schema.strip():
-            return cls(rules_for_schema(settings.json_schema), vocab)
-        return cls(settings.grammar, vocab) if settings.grammar.strip() else None
+            return cls(rules_for_schema(settings.json_schema), vocabulary, model)
+        return cls(settings.grammar, vocabulary, model) if settings.grammar.strip() else None
 
     def allows(self, token: int) -> bool:
         """Whether a token may come next."""
@@ -58,6 +71,35 @@ class Grammar:
         """Set the logits of candidates that may not come next to minus infinity."""
         self._native.llama_sampler_apply(self._handle, candidates)
 
+    def possible(self) -> Ids | None:
+        """All tokens that may come next, and others; None where only asking about each can tell.
+
+        It takes as long as asking about a few hundred.
+        """
+        if not self._bytes_tell:
+            return None
+        openings = self._vocabulary.openings
+        first = self._bytes_allowed(self._handle)
+        behind_blank = np.full(BYTES, openings.blank < 0)
+        if openings.blank >= 0 and first[ord(" ")]:
+            further = self._native.llama_sampler_clone(self._handle)
+            self._native.llama_sampler_accept(further, openings.blank)
+            behind_blank = self._bytes_allowed(further)
+            self._native.llama_sampler_free(further)
+        end = self._vocabulary.eos
+        # Where one of those may come, all may.
+        return openings.of(first, behind_blank, may_end=end is None or self.allows(end))
+
+    def _bytes_allowed(self, handle: Any) -> Bytes:  # noqa: ANN401
+        """Which bytes a grammar lets come next; also those that no token is."""
+        alone, allowed = self._vocabulary.openings.alone, np.ones(BYTES, dtype=np.bool_)
+        known = np.flatnonzero(alone >= 0)
+        found = Candidates()
+        found.take(alone[known], np.zeros(len(known), dtype=np.float32), 0.0)
+        self._native.llama_sampler_apply(handle, found.native)
+        allowed[known] = found.logits != -math.inf
+        return allowed
+
     def accept(self, token: int) -> None:
         """An allowed token was written."""
         self._native.llama_sampler_accept(self._handle, token)
@@ -67,6 +109,17 @@ class Grammar:
         handle, self._handle = self._handle, 0
         if handle:
             self._native.llama_sampler_free(handle)
+
+
+def bytes_tell(rules: str) -> bool:
+    """Whether a byte that may not come next rules out all tokens that begin with it.
+
+    Not so where the rules name tokens, whatever text these have. And of a character that is
+    excluded llama.cpp excludes the first byte as well, which other characters begin with too.
+    """
+    texts = _TEXT.findall(rules)
+    excluded = (text for text in texts if text.startswith("[^"))
+    return "<" not in _TEXT.sub("", rules) and not any(map(_BEYOND_ASCII.search, excluded))
 
 
 def rules_for_schema(schema: str) -> str:

@@ -117,6 +117,8 @@ class Candidates:
         self.floor = 0.0
         self.is_all = False
         self._reserve(_FIRST_ROOM)
+        # Whoever was given its address goes on writing there when more room was needed once.
+        self._first = self._data
 
     def _reserve(self, room: int) -> None:
         self._room = room
@@ -184,26 +186,33 @@ class Candidates:
             always: Tokens to take wherever they stand.
         """
         if floor == -math.inf:
-            found = np.arange(len(peaks.logits))
-        else:
-            found = peaks.above(floor)
-            if always is not None:
-                found = np.union1d(found, always)
-        self.take(peaks, floor, found)
+            self.take(np.arange(len(peaks.logits)), peaks.logits, floor)
+            return
+        found = peaks.above(floor)
+        if always is not None:
+            found = np.union1d(found, always)
+        self.take(found, peaks.logits[found], floor)
 
-    def take(self, peaks: Peaks, floor: float, found: Ids) -> None:
-        """Take these tokens, all of those at least `floor` among them."""
+    def take(self, ids: Ids | npt.NDArray[np.int32], logits: Logits, floor: float) -> None:
+        """Take these tokens, all that can come and are at least `floor` among them."""
         self.floor, self.is_all = floor, floor == -math.inf
-        count = len(found)
+        count = len(ids)
         if count > len(self._data):
             self._reserve(count)
-        self._ids[:count] = found
-        self._logits[:count] = peaks.logits if self.is_all else peaks.logits[found]
+        self._ids[:count] = ids
+        self._logits[:count] = logits
         array = self._array
         array.data = self._pointer
         array.size = count
         array.selected = -1
         array.sorted = False
+
+    def drop_ruled_out(self) -> None:
+        """Drop those whose logit is minus infinity."""
+        count = int(self._array.size)
+        left = self._data[:count][self._logits[:count] > -math.inf]
+        self._data[: len(left)] = left
+        self._array.size = len(left)
 
     def sort(self) -> None:
         """Order by falling logit."""
@@ -228,7 +237,8 @@ def survivors_of_top_p(found: Candidates, peaks: Peaks, top_p: float) -> int | N
     """
     before = np.exp(peaks.logits[found.ids].astype(np.float64) - peaks.top).sum()
     weights = np.exp(found.logits.astype(np.float64) - peaks.top)
-    total = peaks.mass - float(before) + float(weights.sum())
+    outside = 0.0 if found.is_all else peaks.mass - float(before)
+    total = outside + float(weights.sum())
     if not found.is_all and weights.sum() < top_p * total:
         return None
     found.sort()
