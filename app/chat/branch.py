@@ -31,7 +31,9 @@ class Branch:
     @property
     def is_saved(self) -> bool:
         """Whether the disk holds all of it."""
-        return self.saving is None or self.saving.done()
+        if self.saving is None:
+            return True
+        return self.saving.done() and self.saving.exception() is None
 
     @property
     def leaf_id(self) -> int | None:

@@ -94,7 +94,7 @@ class ChatStore:
         """Save what is left and let go of the file.
 
         Raises:
-            UserError: ``stores.not_saved`` when a reply could not be saved to the end.
+            UserError: ``stores.not_saved`` when words could not be saved.
         """
         try:
             self._writer.close()

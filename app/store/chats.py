@@ -122,7 +122,9 @@ class Chats:
             created_at=seconds(at_us),
             updated_at=seconds(at_us),
         )
-        done = self._writer.submit(lambda connection: insert_chat(connection, chat, at_us))
+        done = self._writer.submit(
+            lambda connection: insert_chat(connection, chat, at_us), holds="place"
+        )
         return Saving(chat, done)
 
     def rename(self, chat_id: int, title: str) -> Future[None]:

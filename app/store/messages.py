@@ -171,7 +171,8 @@ class Messages:
             records=records,
             created_at=seconds(now_us()),
         )
-        return Saving(message, self._writer.submit(lambda at: _add(at, message, self._ids)))
+        done = self._writer.submit(lambda at: _add(at, message, self._ids), holds="words")
+        return Saving(message, done)
 
     def stream(self, message: Message) -> ReplyStream:
         """Write into a message piece by piece, after what it holds already."""
@@ -182,7 +183,7 @@ class Messages:
     def set_text(self, message_id: int, text: str) -> Future[None]:
         """Change a message in place."""
         query = "UPDATE messages SET text = ? WHERE id = ?"
-        return self._writer.submit(lambda at: _run(at, query, (text, message_id)))
+        return self._writer.submit(lambda at: _run(at, query, (text, message_id)), holds="words")
 
     def set_stats(self, message_id: int, stats: Json) -> Future[None]:
         """Keep other figures of a reply that is finished."""
@@ -192,7 +193,9 @@ class Messages:
     def add_records(self, message_id: int, records: Iterable[Record]) -> Future[None]:
         """Note what was left out or done differently for this message."""
         kept = tuple(records)
-        return self._writer.submit(lambda at: insert_records(at, message_id, kept, self._ids))
+        return self._writer.submit(
+            lambda at: insert_records(at, message_id, kept, self._ids), holds="words"
+        )
 
     def set_record(self, message_id: int, index: int, record: Record) -> Future[None]:
         """Change one of a message's records, counted from 0."""

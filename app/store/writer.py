@@ -1,7 +1,8 @@
 """The one thread that writes the chat database.
 
 Tasks run in the order they were submitted, each in a transaction of its own. Replies that are
-being written are gathered here and saved a few times a second.
+being written are gathered here and saved a few times a second. What holds somebody's words is tried
+again until there is room for it, before anything that may build on it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from app.store.database import suspect
 from app.store.faults import is_damage, sentence_for
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+Task: TypeAlias = "Callable[[sqlite3.Connection], Any]"
+Holds: TypeAlias = Literal["nothing", "place", "words"]
+"""What is lost with a write that fails: nothing that cannot be done again, a place for words, such
+as a new chat, or somebody's words."""
 
 GATHER_S = 0.4
 _RETRY_S = 1.0
@@ -62,20 +67,30 @@ class Writer:
         self._on_problem = on_problem
         self._told_code = ""
         self._wake = threading.Condition()
-        self._tasks: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._tasks: deque[tuple[Task, Future[Any], Holds]] = deque()
+        # What found no room, oldest first; only the thread touches it while it runs.
+        self._put_off: deque[tuple[Task, Holds]] = deque()
         self._dirty: dict[Gathered, None] = {}
         self._due_s = float("inf")
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="chat-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, task: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Run a task in a transaction of its own."""
+    def submit(
+        self, task: Callable[[sqlite3.Connection], T], *, holds: Holds = "nothing"
+    ) -> Future[T]:
+        """Run a task in a transaction of its own.
+
+        Args:
+            task: What to do.
+            holds: Where a full disk or the like makes it fail, the future says so; unless it holds
+                nothing, it is tried again until it works.
+        """
         future: Future[T] = Future()
         with self._wake:
             if self._closing:
                 raise RuntimeError("the store is closed")
-            self._tasks.append((task, future))
+            self._tasks.append((task, future, holds))
             self._wake.notify()
         return future
 
@@ -94,14 +109,15 @@ class Writer:
         """Save everything and end the thread.
 
         Raises:
-            UserError: ``stores.not_saved`` when a reply could not be saved to the end.
+            UserError: ``stores.not_saved`` when words could not be saved.
         """
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
-        if self._dirty:
-            raise UserError("stores.not_saved", count=len(self._dirty), path=str(self._path))
+        unsaved = len(self._dirty) + sum(holds == "words" for _, holds in self._put_off)
+        if unsaved:
+            raise UserError("stores.not_saved", count=unsaved, path=str(self._path))
 
     def _run(self) -> None:
         try:
@@ -129,32 +145,73 @@ class Writer:
             with self._wake:
                 if not self._tasks:
                     return
-                task, future = self._tasks.popleft()
+                task, future, holds = self._tasks.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = self._in_transaction(task)
+                result = self._after_catching_up(task, holds)
             except Exception as error:  # noqa: BLE001 (the future carries it, also when it is a bug)
                 if isinstance(error, UserError):
-                    self._tell(error.problem)
+                    if holds != "nothing":
+                        self._put_off.append((task, holds))
+                    self._try_later(error)
                 else:
                     _log.exception("a write failed")
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
+    def _after_catching_up(self, task: Callable[[sqlite3.Connection], T], holds: Holds) -> T:
+        fault = None
+        try:
+            self._catch_up()
+        except UserError as error:
+            if holds != "nothing":
+                raise
+            fault = error
+        try:
+            return self._in_transaction(task)
+        except UserError:
+            raise
+        except Exception as error:
+            # What it is about may not be there yet.
+            raise fault or error from error
+
+    def _catch_up(self) -> None:
+        """Do what found no room; raises why there is still none."""
+        while self._put_off:
+            try:
+                self._in_transaction(self._put_off[0][0])
+            except UserError:
+                raise
+            except Exception:  # noqa: BLE001 (what comes after it must not wait for ever)
+                _log.exception("a write that was put off failed")
+            self._put_off.popleft()
+
+    def _try_later(self, error: UserError) -> None:
+        self._tell(error.problem)
+        if self._put_off or self._dirty:
+            with self._wake:
+                self._due_s = min(self._due_s, time.monotonic() + _RETRY_S)
+
     def _save_gathered(self) -> None:
         with self._wake:
             dirty, self._dirty = self._dirty, {}
             self._due_s = float("inf")
+        try:
+            self._catch_up()
+        except UserError as error:
+            with self._wake:
+                self._dirty = {**dirty, **self._dirty}
+            self._try_later(error)
+            return
         for growing in dirty:
             try:
                 self._in_transaction(growing.save)
             except UserError as error:
-                self._tell(error.problem)
                 with self._wake:
                     self._dirty[growing] = None
-                    self._due_s = time.monotonic() + _RETRY_S
+                self._try_later(error)
             except Exception as error:  # noqa: BLE001 (one bad reply must not end the thread)
                 _log.exception("a reply could not be saved")
                 growing.failed(error)

@@ -38,7 +38,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Close the program that has {path} open.",
     ),
     "stores.not_saved": (
-        "The end of a reply could not be saved.",
+        "What was written last could not be saved.",
         "Copy it before you close the window, and make sure that {path} can be written.",
     ),
     "stores.not_a_chat": (

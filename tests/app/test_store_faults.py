@@ -185,6 +185,37 @@ class TestFullDisk:
         assert contents.messages[0].text == "word " * 50_000
         store.close()
 
+    def test_words_that_found_no_room_are_saved_once_there_is_some(self, path: Path) -> None:
+        store = ChatStore(path)
+        fill_up(store)
+        chat = store.chats.create(title="new").value
+        question = store.messages.add(chat.id, None, "user", "x" * 100_000)
+        reply = store.messages.add(chat.id, question.value.id, "assistant", state="streaming").value
+        stream = store.messages.stream(reply)
+        stream.append("word " * 50_000)
+        finished = stream.finish()
+        with pytest.raises(UserError):
+            question.wait()
+        with pytest.raises(TimeoutError):
+            finished.result(1.5)
+        make_room(store)
+        finished.result(5)
+        store.messages.add(chat.id, reply.id, "user", "And then?").wait()
+        contents = store.messages.contents(chat.id)
+        assert contents is not None
+        texts = [message.text for message in contents.messages]
+        assert texts == ["x" * 100_000, "word " * 50_000, "And then?"]
+        store.close()
+
+    def test_closing_without_room_for_a_question_says_so(self, path: Path) -> None:
+        store = ChatStore(path)
+        chat_id = store.chats.create().wait().id
+        fill_up(store)
+        store.messages.add(chat_id, None, "user", "x" * 100_000)
+        with pytest.raises(UserError) as caught:
+            store.close()
+        assert caught.value.code == "stores.not_saved"
+
     def test_closing_without_room_says_that_a_reply_is_not_saved(self, path: Path) -> None:
         store = ChatStore(path)
         chat_id = store.chats.create().wait().id
