@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         answer |= {"citations": citations(terminal.text, parts)}
         answer |= {
             "passages": passages_json(given),
-            "documents": _documents_json(parts, choices),
+            "documents": documents_json(parts, choices),
             "dropped": [*dropped(given), *removed_json(terminal.removed)],
         }
         print(json.dumps(answer, ensure_ascii=False))
@@ -157,7 +157,7 @@ def _choose(
     )
 
 
-def _documents_json(
+def documents_json(
     parts: Sequence[PromptPart], choices: Mapping[str, Choice]
 ) -> list[dict[str, object]]:
     """How each document was given, and by how much it was too long to be given whole."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.chat.prompting import prompt_documents, prompt_instruction
-from app.cli.ask import as_json, citations, ledger_json
+from app.cli.ask import as_json, citations, documents_json, ledger_json
 from app.documents.in_parts import answering, sources_of
 from app.documents.parts_record import not_read
 from app.documents.readings import COMMAND_LINE, kept_notes
@@ -130,6 +130,7 @@ def ask_in_parts(
     if terminal.is_quiet:
         answer = as_json(terminal, worker.loaded, measured, finished)
         answer |= {"citations": citations(terminal.text, parts), "passages": []}
+        answer |= {"documents": documents_json(parts, {})}
         answer |= _parts_json(plan.cost, read)
         answer["ledger"] = ledger_json(measured, passages="Notes")
         print(json.dumps(answer, ensure_ascii=False))
@@ -182,7 +183,7 @@ def cost_words(cost: Cost) -> str:
     """What is ahead, in a line."""
     kept = f", {cost.parts_read} of them read before" if cost.parts_read else ""
     words = [
-        f"{cost.parts} parts{kept}",
+        f"{cost.parts} {'part' if cost.parts == 1 else 'parts'}{kept}",
         f"{cost.read_tokens:,} tokens to read",
         f"up to {cost.write_tokens:,} to write",
     ]

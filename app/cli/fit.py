@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--goal",
         choices=("context", "speed", "quality"),
         default="context",
-        help="what matters most; speed and quality keep the context. Default: context.",
+        help="What matters most; speed and quality keep the context. Default: context.",
     )
     add_plan_options(parser)
 

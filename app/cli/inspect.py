@@ -31,5 +31,10 @@ def run(options: argparse.Namespace) -> int:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
-        print(f"{name.replace('_', ' '):{width}}  {'unknown' if shown is None else shown}")
+        print(f"{_words(name):{width}}  {'unknown' if shown is None else shown}")
     return 0
+
+
+def _words(name: str) -> str:
+    # Names of KV types keep their underscore.
+    return name.replace("_", " ").replace(" q8 0", " q8_0").replace(" q4 0", " q4_0")

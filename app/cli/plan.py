@@ -28,14 +28,14 @@ _MIB = 1024**2
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options; `fit` has the same."""
-    parser.add_argument("model", help="a GGUF file, or `demo` for the bundled model")
-    parser.add_argument("--json", action="store_true", help="print the plan as JSON")
+    parser.add_argument("model", help="A GGUF file, or demo.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument(
         "--what-if",
         type=what_if,
         default=(),
         metavar="NxGB",
-        help="plan for cards that are not here, e.g. 2x24; marked as computed without the device",
+        help="Plan for cards that are not here, e.g. 1x12 or 2x24, and say so on each.",
     )
     add_setting_options(parser, EngineSettings, leave_out=frozenset({"model_path"}))
 
@@ -107,7 +107,8 @@ def _row(place: DevicePlan) -> str:
     )
     cells = "".join("         -" if n is None else f"{n / _GIB:>9.2f}G" for n in figures)
     what_if = " (without the device)" if place.imagined else ""
-    return f"{(place.name + ' ' + place.description)[:23]:24}{cells}{what_if}"
+    names = dict.fromkeys((place.name, place.description))
+    return f"{' '.join(names)[:23]:24}{cells}{what_if}"
 
 
 def replaced(settings: EngineSettings, plan: Plan) -> dict[str, object]:

@@ -64,6 +64,9 @@ def test_cost_then_parts_then_one_answer(capsys: pytest.CaptureFixture[str], boo
     assert all(part["cached_tokens"] > 80 for part in parts[1:])
     assert all(part["seconds"] > 0 and part["attempts"] == 1 for part in parts)
     assert answer["dropped"] == []
+    assert answer["documents"] == [
+        {"document": "book.pdf", "mode": "map", "automatic": False, "over": 0}
+    ]
     ledger = answer["ledger"]
     assert isinstance(ledger, list)
     assert "Notes" in [segment["label"] for segment in ledger]
