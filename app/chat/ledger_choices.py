@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from app.documents.view_words import unread_of
 from engine.settings import GenerationSettings, info_for
 from widgets.chat.viewdata import ChoiceView
 
@@ -107,6 +106,8 @@ class LedgerChoices(QObject):
         held = self._held(segment.document_id) if segment.document_id else None
         if held is None:
             return ""
+        from app.documents.view_words import unread_of
+
         unread = unread_of(held.document.notes) if held.document else ""
         if held.mode != "automatic":
             return unread

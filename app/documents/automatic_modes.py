@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from app.documents.automatic import choose_modes
 from app.engine.asking import EngineQuestions
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ class AutomaticModes(QObject):
         if not automatic:
             then()
             return
+        from app.documents.automatic import choose_modes
+
         parts = self._shelf.parts(chat_id)
         work = self._thread.submit(
             choose_modes, parts, automatic, prompt_of, generation, self._asking

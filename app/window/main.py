@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import builtins
 import gc
-import importlib
 import logging
 import os
 import signal
@@ -27,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _keep_a_log()
     without_display = options.headless or options.screenshots
+    if not without_display:
+        # Nearly all that a start makes stays: looking through it for garbage only takes time, and
+        # at its longest when somebody already types.
+        gc.disable()
     if without_display or not _has_display():
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     # Raster widgets only: the app itself must cost no VRAM.
@@ -46,10 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(application: QApplication, options: argparse.Namespace) -> int:
-    if not options.headless:
-        # Nearly all that a start makes stays: looking through it for garbage only takes time, and
-        # at its longest when somebody already types.
-        gc.disable()
     from app.window.desktop import Desktop
     from widgets.window_layout import fit_to_screen
 
@@ -95,9 +93,6 @@ def _application() -> QApplication:
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
 
-    # PySide puts a function of its own there. It reads the source of each module that is loaded, to
-    # learn whether that asks for `__feature__`, which none here does: 20 ms of a start.
-    builtins.__import__ = importlib.__import__
     from widgets import theme
 
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(

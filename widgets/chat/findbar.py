@@ -9,7 +9,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from widgets import parts, theme
-from widgets.chat.chunks import chunks_of
 from widgets.chat.plaintext import neutralised
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def hits(views: Sequence[MessageView], words: str) -> list[Hit]:
 
 
 def _hits_in(view: MessageView, index: int, needle: str) -> list[Hit]:
+    from widgets.chat.chunks import chunks_of
+
     chunks = chunks_of(neutralised(view.text), verbatim=view.role == "user")
     return [
         Hit(index, box, number)
