@@ -174,7 +174,11 @@ class KvLedger:
         with self._lock:
             if end > len(self._tokens):
                 self._tokens = np.resize(self._tokens, 2 * end)
-            self._tokens[start:end] = tokens
+            if end == start + 1:
+                # While a reply is written each microsecond counts, and a slice takes ten.
+                self._tokens[start] = tokens[0]
+            else:
+                self._tokens[start:end] = tokens
             self._length, self._last_batch_start, self._lowest = end, start, lowest
         while self._marks and self._marks[0] <= end:
             if self._marks.pop(0) == end:

@@ -70,9 +70,19 @@ class ReplyStream:
         self._drop_blanks = self.thinking
         self._held = ""
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether text can be shown as it comes."""
+        looks_for_something = self._stop or self._at_start or self.thinking
+        return not (looks_for_something or self._drop_blanks or self._held or self.stopped)
+
     def feed(self, piece: bytes) -> tuple[Run, ...]:
         """Take the bytes of one token; give what can be shown now, often nothing."""
-        return self._advance(self._decoder.decode(piece), final=False)
+        text = self._decoder.decode(piece)
+        if self._is_plain:
+            # Most replies, most of the time: nothing is looked for and nothing held back.
+            return (Run(text, thinking=False),) if text else ()
+        return self._advance(text, final=False)
 
     def finish(self) -> tuple[Run, ...]:
         """The reply is over: give what was held back (a half stop string, a half character)."""

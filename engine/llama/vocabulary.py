@@ -71,6 +71,7 @@ class Vocabulary:
             bool(self._api.llama_vocab_get_add_bos(self._vocab)) and self.bos is not None
         )
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
 
     def tokenize(self, text: str, *, special: bool, add_bos: bool = False) -> Tokens:
         """Tokens of a text.
@@ -146,7 +147,10 @@ class Vocabulary:
 
     def is_eog(self, token: int) -> bool:
         """Whether the model says with this token that its turn is over."""
-        return bool(self._api.llama_vocab_is_eog(self._vocab, token))
+        ends = self._ends.get(token)
+        if ends is None:
+            ends = self._ends[token] = bool(self._api.llama_vocab_is_eog(self._vocab, token))
+        return ends
 
     def single_token(self, text: str) -> int | None:
         """The one token that a control text such as ``<think>`` is, or None."""
