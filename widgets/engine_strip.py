@@ -14,7 +14,7 @@ from widgets.figures import gib, rate
 from widgets.parts import Dot, ElidedLabel, icon_button, label, row
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QMouseEvent, QPaintEvent
+    from PySide6.QtGui import QMouseEvent, QPaintEvent, QResizeEvent
 
     from widgets.engine_pane.viewdata import DevicePlanView, DeviceView, ModelCardView, SpeedSample
     from widgets.tick import RepaintTick
@@ -91,7 +91,7 @@ class EngineStrip(QFrame):
         self._newest: SpeedSample | None = None
         self._dot = Dot()
         self._name = ElidedLabel("", "body")
-        theme.size(self._name, "MinimumWidth", 110)
+        theme.size(self._name, "MinimumWidth", 60)
         self._speed = label("", "meta", "dim")
         theme.size(self._speed, "MinimumWidth", 72)
         self._speed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -100,7 +100,7 @@ class EngineStrip(QFrame):
         unfold = icon_button("panel-right", "strip_open", self.tr("Show the engine (Ctrl+E)"))
         unfold.clicked.connect(self.open_requested)
         self._row = row(theme.SPACE.m)
-        whole = row(theme.SPACE.s, (theme.SPACE.l, 0, theme.SPACE.s, 0))
+        self._whole = whole = row(theme.SPACE.s, (theme.SPACE.l, 0, theme.SPACE.s, 0))
         whole.addWidget(self._dot)
         whole.addWidget(self._name, 2)
         whole.addWidget(choose)
@@ -129,8 +129,22 @@ class EngineStrip(QFrame):
             self._row.addWidget(self._bars[-1], 1)
         for bar, device in zip(self._bars, shown, strict=False):
             bar.set_device(device)
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        """As many as there is room for; the model and the way back to the pane come first."""
+        edges = self.contentsMargins()
+        others = self._whole.minimumSize().width() - self._row.minimumSize().width()
+        room = self.width() - edges.left() - edges.right() - others
+        each = self._bars[0].minimumSizeHint().width() + self._row.spacing() if self._bars else 1
+        count = min(len(self._shown), max(0, (room + self._row.spacing()) // each))
         for at, bar in enumerate(self._bars):
-            bar.setVisible(at < len(shown))
+            bar.setVisible(at < count)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the bars that fit."""
+        super().resizeEvent(event)
+        self._show_bars()
 
     def append_speed(self, sample: SpeedSample) -> None:
         """Take the newest reading for the next tick."""

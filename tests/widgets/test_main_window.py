@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,6 +210,16 @@ def test_no_page_cuts_off_what_is_beside_it_with_text_of_any_size(
         assert inner.width() <= scrolled.viewport().width()
         for part in (window.panes, window.panes.engine, *window._made_pages.values()):
             assert part.minimumSizeHint().width() <= part.width(), part.objectName()
+        # The engine folded beside the sidebar: bars that have no room are left out.
+        window.panes.show_pane(window.panes.engine, shown=False)
+        window.panes.show_pane(window.panes.sidebar)
+        QApplication.processEvents()
+        parts = [part for part in window.strip.findChildren(QWidget) if part.isVisible()]
+        parts.sort(key=lambda part: part.x())
+        for left, right in pairwise(parts):
+            assert left.geometry().right() < right.x(), (left.objectName(), right.objectName())
+        assert parts[-1].objectName() == "strip_open"
+        assert parts[-1].geometry().right() < window.strip.width()
     finally:
         theme.set_text_size(qapp, 13)
 
