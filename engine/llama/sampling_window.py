@@ -19,6 +19,7 @@ _TOKEN_DATA = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])
 _FIRST_ROOM = 4096
 # Logits in a column. Measured for 49k and 262k tokens: half or double costs a third more.
 _ROWS = 128
+_MOST_HALVINGS = 8
 
 
 class Peaks:
@@ -228,6 +229,31 @@ class Candidates:
     def selected(self) -> int:
         """The token that the samplers chose."""
         return int(self._array.data[self._array.selected].id)
+
+
+def floor_reached(logits: Logits, wanted: int, above: float) -> float:
+    """A floor that `wanted` logits reach, and mostly fewer than twice as many.
+
+    To count what reaches a floor takes a twentieth of the time that sorting would.
+
+    Args:
+        logits: More than are wanted.
+        wanted: How many there have to be.
+        above: Where to look downward from.
+    """
+    low, high, step = above, above, 1.0
+    while (reach := np.count_nonzero(logits >= np.float32(low))) < wanted and low > -math.inf:
+        low, high, step = low - step, low, step * 2
+    for _ in range(_MOST_HALVINGS):
+        if reach <= 2 * wanted:
+            break
+        middle = (low + high) / 2
+        count = np.count_nonzero(logits >= np.float32(middle))
+        if count < wanted:
+            high = middle
+        else:
+            low, reach = middle, count
+    return low
 
 
 def survivors_of_top_p(found: Candidates, peaks: Peaks, top_p: float) -> int | None:

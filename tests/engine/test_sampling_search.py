@@ -12,7 +12,7 @@ from engine import native
 from engine.errors import UserError
 from engine.llama import sampling_search
 from engine.llama.sampling_search import Search
-from engine.llama.sampling_window import Candidates, Logits, Peaks
+from engine.llama.sampling_window import Candidates, Logits, Peaks, floor_reached
 from engine.system import processor
 
 if TYPE_CHECKING:
@@ -110,6 +110,19 @@ def test_tokens_wanted_anyway_are_added_once() -> None:
     assert len(ids) == len(set(ids))
     assert {top, least} <= set(ids)
     assert found.logits[ids.index(least)] == logits[least]
+
+
+@pytest.mark.parametrize("wanted", [1, 100, 4_000])
+def test_a_floor_is_reached_by_enough_and_few_more(wanted: int) -> None:
+    for logits in _vocabularies():
+        if len(logits) < 4 * wanted:
+            continue
+        floor = floor_reached(logits, wanted, float(logits.max()))
+        reached = np.count_nonzero(logits >= np.float32(floor))
+        assert reached >= wanted
+        # Where many are equal they come together.
+        distinct = len(np.unique(logits)) == len(logits)
+        assert reached <= 2 * wanted or not distinct or wanted == 1
 
 
 @pytest.mark.usefixtures("compiled")
