@@ -24,6 +24,7 @@ _LONGEST_S = 1.0
 # On the CPU a decode can be stopped inside, so its slices need only be short enough for progress;
 # whole micro-batches read up to three times as fast there.
 _SLICE_CPU_S = 1.0
+_LONGEST_CPU_S = 2.0
 _PROGRESS_S = 0.1
 # Slices of this size cost about 2 % against whole micro-batches on a CPU; half of it costs 8 %.
 _SMALLEST_CPU = 128
@@ -41,7 +42,8 @@ class SliceControl:
         self._batch = n_batch
         self._micro = n_ubatch
         self._smallest = min(n_ubatch, _SMALLEST_CPU if on_cpu else _SMALLEST_GPU)
-        self._usual_s, self._longest_s = (_SLICE_CPU_S,) * 2 if on_cpu else (_SLICE_S, _LONGEST_S)
+        self._usual_s = _SLICE_CPU_S if on_cpu else _SLICE_S
+        self._longest_s = _LONGEST_CPU_S if on_cpu else _LONGEST_S
         self._tokens_per_second = (n_ubatch if on_cpu else _FIRST_GPU) / self._usual_s
 
     @property

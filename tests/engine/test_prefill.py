@@ -38,9 +38,11 @@ def test_a_gpu_reads_whole_micro_batches_unless_one_takes_a_second(
 
 
 @pytest.mark.parametrize(
-    ("tokens_per_second", "tokens"), [(5_000, 2048), (600, 512), (300, 256), (20, 128)]
+    ("tokens_per_second", "tokens"), [(5_000, 2048), (600, 512), (300, 512), (200, 384), (20, 128)]
 )
-def test_a_cpu_reads_what_takes_it_a_second(tokens_per_second: float, tokens: int) -> None:
+def test_a_cpu_reads_whole_micro_batches_unless_one_takes_two_seconds(
+    tokens_per_second: float, tokens: int
+) -> None:
     assert _settled(SliceControl(2048, 512, on_cpu=True), tokens_per_second) == tokens
 
 
