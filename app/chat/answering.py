@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from app.chat.branches import Branches
     from app.chat.screen import ChatScreen
+    from app.chat.tree_changes import TreeChanges
     from app.documents.automatic_modes import AutomaticModes
     from app.documents.search import PassageSearch
     from app.documents.shelf import Shelf
@@ -46,6 +47,7 @@ class Answering:
         hop: MainThread,
         reading: PartsController,
         branches: Branches,
+        changes: TreeChanges,
         screen: ChatScreen,
         parent: QObject,
     ) -> None:
@@ -56,6 +58,7 @@ class Answering:
             search=search,
             modes=modes,
             branches=branches,
+            changes=changes,
             on_searched=lambda: self.questions.send_next(),
         )
         self.citations = CitationKeeper(

@@ -63,6 +63,10 @@ class Branches:
         self._branches[chat_id] = Branch(contents)
         return self._branches[chat_id]
 
+    def forget(self, chat_id: int) -> None:
+        """A chat was deleted; one that comes back is read from the disk."""
+        self._branches.pop(chat_id, None)
+
     def create(self) -> Branch:
         """Store a new chat and open it."""
         saving = self._store.chats.create()

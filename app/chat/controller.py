@@ -11,6 +11,7 @@ from app.chat import citing
 from app.chat.branches import Branches
 from app.chat.overflow import edited_summary
 from app.chat.screen import ChatScreen
+from app.chat.tree_changes import TreeChanges
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.reading.controller import PartsController
     from app.store.chat_store import ChatStore
-    from app.store.rows import Chat, Deletion, Message, Record
+    from app.store.rows import Chat, Message, Record
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Prompt
     from widgets.chat.chat_view import ChatView
@@ -81,6 +82,16 @@ class ChatController(QObject):
         self._reading = reading
         self._branches = Branches(store, generation)
         self._screen = ChatScreen(view, self._branches)
+        self._changes = TreeChanges(
+            messages=store.messages,
+            branches=self._branches,
+            screen=self._screen,
+            notices=notices,
+            hop=hop,
+            writing_in=lambda: self.replying_in,
+            parent=self,
+        )
+        self._changes.shown.connect(self.content_changed)
         self._answering: Answering | None = None
         self._new_draft = new_draft
         view.restore_draft(new_draft)
@@ -105,6 +116,7 @@ class ChatController(QObject):
             hop=self._hop,
             reading=self._reading,
             branches=self._branches,
+            changes=self._changes,
             screen=self._screen,
             parent=self,
         )
@@ -237,12 +249,16 @@ class ChatController(QObject):
         if message is None or branch is None or not self._may_answer():
             return
         place = branch.messages.index(message)
+        chat_id = branch.chat.id
 
         def answer() -> None:
-            self.answering().replying.answer(branch, versions=branch.cut_before(message.id))
-            self._screen.show_branch(branch)
+            # Read again meanwhile, perhaps, and without the message.
+            branch = self._branches.get(chat_id)
+            if branch is not None and branch.find(message.id):
+                self.answering().replying.answer(branch, versions=branch.cut_before(message.id))
+                self._screen.show_branch(branch)
 
-        self.answering().requests.with_passages(branch, branch.messages[:place], answer)
+        self.answering().requests.with_passages(chat_id, branch.messages[:place], answer)
 
     def edit_and_resend(self, message_id: int, text: str) -> None:
         """Ask a question anew; the old one and its answers stay as a version."""
@@ -250,14 +266,24 @@ class ChatController(QObject):
         if branch is None or not text.strip() or not self._may_answer():
             return
         asked = branch.find(message_id)
-        before = branch.messages[: branch.messages.index(asked)] if asked else []
+        if asked is None:
+            return
+        chat_id, text = branch.chat.id, text.strip()
+
+        def give_back() -> None:
+            self._give_back(chat_id, text)
 
         def ask(records: tuple[Record, ...]) -> None:
+            branch = self._branches.get(chat_id)
+            if branch is None or branch.find(message_id) is None:
+                give_back()
+                return
             versions = branch.cut_before(message_id)
-            self.answering().questions.ask(branch, text.strip(), versions=versions, found=records)
+            self.answering().questions.ask(branch, text, versions=versions, found=records)
             self._screen.show_branch(branch)
 
-        self.answering().requests.find_passages(branch.chat.id, before, text.strip(), ask)
+        before = branch.messages[: branch.messages.index(asked)]
+        self.answering().requests.find_passages(chat_id, before, text, ask, given_up=give_back)
 
     def go_on(self, message_id: int) -> None:
         """Continue a reply that was stopped or interrupted."""
@@ -265,7 +291,7 @@ class ChatController(QObject):
         message = branch.find(message_id) if branch else None
         if branch is None or message is None or message.id != branch.leaf_id:
             return
-        if self._may_answer():
+        if self._may_answer() and self._changes.is_settled(branch.chat.id):
             self.answering().replying.generate(branch, message, prefill_reply=message.text)
             self._screen.show_message(message_id)
 
@@ -288,10 +314,8 @@ class ChatController(QObject):
 
     def show_version(self, message_id: int, index: int) -> None:
         """Show another version of a message and what follows it."""
-        message = self.branch.find(message_id) if self.branch else None
-        if message and 0 <= index < len(message.versions) and not self._is_replying_here:
-            future = self._store.messages.select(message.versions[index])
-            self._hop.when_done(future, lambda _leaf: self._reload(), self._notices.error)
+        if self.chat_id is not None and not self._is_replying_here:
+            self._changes.show_version(self.chat_id, message_id, index)
 
     def branch_off(self, message_id: int) -> None:
         """Copy the chat up to a message into a new chat and open that."""
@@ -305,14 +329,15 @@ class ChatController(QObject):
         if self._is_replying_here:
             self._notices.say(self.tr("Stop the reply before deleting in this chat."))
             return
-        future = self._store.messages.delete(message_id)
-        self._hop.when_done(future, self._on_deleted, self._notices.error)
+        if self.chat_id is not None:
+            self._changes.delete(self.chat_id, message_id)
 
     def forget_branch(self, chat_id: int) -> None:
         """A chat was deleted: stop what runs in it and open a new one if it was open."""
         self.answering().questions.forget(chat_id)
         if self.replying_in == chat_id:
             self.stop()
+        self._branches.forget(chat_id)
         self._engine.forget(str(chat_id))
         if self.chat_id == chat_id:
             self.open(None)
@@ -335,6 +360,7 @@ class ChatController(QObject):
             self._hop.when_done(saved, lambda _none: self.answering().citations.check(message))
         self.list_changed.emit()
         self.content_changed.emit()
+        self._changes.release(message.chat_id)
         self.answering().questions.send_next()
 
     def _on_citations_kept(self, message: Message) -> None:
@@ -343,25 +369,9 @@ class ChatController(QObject):
 
     # ---- what the store says
 
-    def _reload(self) -> None:
-        if self.chat_id is not None and not self._is_replying_here:
-            self._branches.read_again(self.chat_id)
-            self._screen.show_all()
-            self.content_changed.emit()
-
     def _on_branched(self, chat: Chat) -> None:
         self.list_changed.emit()
         self.open(chat.id)
-
-    def _on_deleted(self, deletion: Deletion) -> None:
-        self._reload()
-        self._notices.undoable(
-            self.tr("Message deleted, with what followed it."), lambda: self._undo(deletion)
-        )
-
-    def _undo(self, deletion: Deletion) -> None:
-        future = self._store.messages.undo(deletion)
-        self._hop.when_done(future, lambda _none: self._reload(), self._notices.error)
 
     # ---- small questions
 
@@ -386,6 +396,18 @@ class ChatController(QObject):
         else:
             self._notices.say(self.tr("Wait for the reply in progress, or stop it first."))
         return False
+
+    def _give_back(self, chat_id: int, text: str) -> None:
+        """A question that could not be asked where it stood goes to the composer of its chat."""
+        branch = self._branches.get(chat_id)
+        if chat_id == self.chat_id:
+            self._view.restore_draft("\n\n".join(filter(None, (self._view.draft(), text))))
+        elif branch is not None:
+            draft = "\n\n".join(filter(None, (branch.chat.draft, text)))
+            self._branches.set_draft(branch, draft)
+        self._notices.say(
+            self.tr("The edited question was not asked. It stands in the composer now.")
+        )
 
     def _keep_draft(self) -> None:
         branch = self.branch

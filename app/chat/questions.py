@@ -94,11 +94,16 @@ class Questions(QObject):
             del self._queue[0]
             return
 
+        leaf_id = branch.leaf_id
+
         def ask(records: tuple[Record, ...]) -> None:
-            # It may have been taken back while passages were searched for it.
-            if (chat_id, text) in self._queue:
+            # While passages were searched for it, it may have been taken back, or other messages
+            # be shown: these leave it other room, and it is searched for again.
+            now = self._branches.read(chat_id, writing_in=self._replying.chat_id)
+            is_queued = (chat_id, text) in self._queue
+            if is_queued and now is not None and now.leaf_id == leaf_id:
                 self._queue.remove((chat_id, text))
-                self.ask(branch, text, found=records)
+                self.ask(now, text, found=records)
                 self.sent.emit()
 
         self._requests.find_passages(chat_id, branch.messages, text, ask)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.chat.branch import Branch
     from app.chat.branches import Branches
     from app.chat.prompting import PromptPart
+    from app.chat.tree_changes import TreeChanges
     from app.documents.automatic_modes import AutomaticModes
     from app.documents.search import Given, PassageSearch
     from app.documents.shelf import Shelf
@@ -51,6 +52,7 @@ class Requests:
         search: PassageSearch,
         modes: AutomaticModes,
         branches: Branches,
+        changes: TreeChanges,
         on_searched: Callable[[], None],
     ) -> None:
         self._store = store
@@ -59,6 +61,7 @@ class Requests:
         self._search = search
         self._modes = modes
         self._branches = branches
+        self._changes = changes
         self._on_searched = on_searched
         self.is_searching = False
 
@@ -191,10 +194,12 @@ class Requests:
         then: Callable[[tuple[Record, ...]], None],
         *,
         known: Collection[str] = (),
+        given_up: Callable[[], None] = lambda: None,
     ) -> None:
         """Go on with the records of the passages for a question; at once where none are sent.
 
-        How automatic documents are sent is decided first.
+        How automatic documents are sent is decided first. The chat may be another when this goes
+        on: what was deleted, brought back or chosen meanwhile has been read by then.
 
         Args:
             chat_id: The chat.
@@ -202,29 +207,44 @@ class Requests:
             question: What is asked.
             then: Given the records.
             known: Documents whose passages are known already; nothing is searched for these alone.
+            given_up: Called instead of `then` when the engine or the documents are others now.
         """
 
-        def search() -> None:
+        def end(records: tuple[Record, ...] | None) -> None:
             self.is_searching = False
-            if not self._engine.session.can_answer:
-                self._on_searched()
-                return
-            self._search_passages(chat_id, before, question, then, known)
+            if records is None or not self._engine.session.can_answer:
+                given_up()
+            else:
+                then(records)
+            self._on_searched()
+
+        def found(records: tuple[Record, ...] | None) -> None:
+            self._changes.when_settled(chat_id, lambda: end(records))
+
+        def failed(_error: UserError) -> None:
+            # The engine is gone, and has said so; what is queued waits for the next one.
+            self.is_searching = False
+            given_up()
+
+        def search() -> None:
+            self._search_passages(chat_id, before, question, found, failed, known)
 
         self.is_searching = True
         prompt_of = self._prompt_of(chat_id, before, question)
-        self._modes.choose(
-            chat_id, prompt_of, self._counting(chat_id), search, self._on_search_failed
-        )
+        self._modes.choose(chat_id, prompt_of, self._counting(chat_id), search, failed)
 
     def _search_passages(
         self,
         chat_id: int,
         before: list[Message],
         question: str,
-        then: Callable[[tuple[Record, ...]], None],
+        then: Callable[[tuple[Record, ...] | None], None],
+        failed: Callable[[UserError], None],
         known: Collection[str],
     ) -> None:
+        if not self._engine.session.can_answer:
+            then(None)
+            return
         parts = self._shelf.parts(chat_id)
         if all(part.document.id in known for part in parts if part.mode == "passages"):
             then(())
@@ -232,38 +252,34 @@ class Requests:
         pages = {part.document.id: part.document.pages for part in parts}
 
         def found(given: Given) -> None:
-            self.is_searching = False
-            if self._engine.session.can_answer and self._shelf.parts(chat_id) == parts:
-                then(tuple(passages_record(each, pages[each.document_id]) for each in given))
-            self._on_searched()
+            is_same = self._shelf.parts(chat_id) == parts
+            records = tuple(passages_record(each, pages[each.document_id]) for each in given)
+            then(records if is_same else None)
 
-        self.is_searching = True
         without = self._prompt(chat_id, before, draft=question)
         generation = self._counting(chat_id)
-        self._search.find(question, parts, without, generation, found, self._on_search_failed)
-
-    def _on_search_failed(self, _error: UserError) -> None:
-        # The engine is gone, and has said so; what is queued waits for the next one.
-        self.is_searching = False
+        self._search.find(question, parts, without, generation, found, failed)
 
     def with_passages(
-        self, branch: Branch, messages: list[Message], then: Callable[[], None]
+        self, chat_id: int, messages: list[Message], then: Callable[[], None]
     ) -> None:
         """Go on once the last question has passages of every document that is sent so."""
         question = _question_of(messages)
         if question is None:
-            then()
+            self._changes.when_settled(chat_id, then)
             return
         known = {each.document_id for each in given_by(question.records)}
 
         def noted(records: tuple[Record, ...]) -> None:
             new = tuple(one for one in records if one.data["document_id"] not in known)
-            if new:
-                self.keep(branch, question, new)
+            branch = self._branches.get(chat_id)
+            asked = branch.find(question.id) if branch else None
+            if branch is not None and asked is not None and new:
+                self.keep(branch, asked, new)
             then()
 
         before = messages[: messages.index(question)]
-        self.find_passages(branch.chat.id, before, question.text, noted, known=known)
+        self.find_passages(chat_id, before, question.text, noted, known=known)
 
 
 def _before(branch: Branch, message: Message) -> list[Message]:

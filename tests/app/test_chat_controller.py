@@ -405,6 +405,43 @@ def test_delete_and_undo(desk: Desk) -> None:
     assert prompts[-1] == ["why", WHOLE, "more", WHOLE, "on"]
 
 
+def test_what_is_asked_right_after_a_deletion_stands_where_it_is_seen(desk: Desk) -> None:
+    desk.load()
+    desk.ask("why")
+    desk.ask("more")
+    prompts = _prompts(desk)
+    desk.view.delete_requested.emit(desk.messages()[2].id)
+    desk.view.delete_requested.emit(desk.messages()[2].id)
+    desk.send("on")
+    desk.until(lambda: prompts and desk.chat.replying_in is None)
+    assert prompts == [["why", WHOLE, "on"]]
+    shown = ["why", WHOLE, "on", WHOLE]
+    assert [m.text for m in desk.messages()] == shown
+    assert [m.text for m in desk.stored()] == shown
+
+
+def test_an_undo_waits_for_the_reply_in_progress(slow_desk: Desk) -> None:
+    desk = slow_desk
+    desk.load()
+    desk.ask("why")
+    desk.ask("more")
+    desk.view.delete_requested.emit(desk.messages()[2].id)
+    desk.until(lambda: len(desk.messages()) == 2)
+    desk.send("on")
+    desk.until_state(State.WRITING)
+    desk.undos[-1]()
+    desk.store.flush()
+    kept = desk.store.messages.contents(desk.chat.chat_id or 0)
+    assert desk.chat.replying_in is not None
+    assert kept is not None
+    assert kept.messages[2].text == "on", "the disk shows what the screen does not"
+    desk.until(lambda: desk.messages()[2].text == "more", "the deleted question")
+    assert [m.text for m in desk.stored()] == ["why", WHOLE, "more", WHOLE]
+    desk.view.version_requested.emit(desk.messages()[2].id, 1)
+    desk.until(lambda: desk.messages()[2].text == "on", "the question asked meanwhile")
+    assert desk.messages()[3].text == WHOLE
+
+
 def test_nothing_is_deleted_under_a_reply_in_progress(slow_desk: Desk) -> None:
     desk = slow_desk
     desk.load()

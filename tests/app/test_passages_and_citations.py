@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,6 +177,67 @@ def test_the_engine_may_die_while_passages_are_searched(desk: Desk) -> None:
     desk.until(lambda: len(desk.messages()) == 2 and desk.chat.replying_in is None)
     assert desk.messages()[0].text == WHERE
     assert desk.messages()[0].records
+
+
+@pytest.mark.parametrize(
+    ("asking", "change"),
+    [("send", "undo"), ("send", "version"), ("edit", "undo"), ("regenerate", "delete")],
+)
+def test_what_is_shown_while_passages_are_searched_is_what_is_asked(
+    desk: Desk, asking: str, change: str
+) -> None:
+    for text in ("Keys?", "Rent?", "Notice?"):
+        desk.ask(text)
+    chat_id = desk.chat.chat_id
+    assert chat_id is not None
+    if change == "version":
+        desk.view.edit_resend_requested.emit(desk.messages()[4].id, "Cellar?")
+        desk.until(lambda: desk.messages()[4].text == "Cellar?", "the edited question")
+        desk.until(lambda: desk.chat.replying_in is None)
+        expected = ["Keys?", "Rent?", "Notice?"]
+    elif change == "undo":
+        desk.view.delete_requested.emit(desk.messages()[4].id)
+        desk.until(lambda: len(desk.messages()) == 4)
+        expected = ["Keys?", "Rent?", "Notice?"]
+    else:
+        expected = ["Keys?", "Rent?"]
+
+    choose(desk, "passages")
+    prompts = sent(desk)
+    may_search = threading.Event()
+    desk.desktop.search._thread.submit(may_search.wait, 10)
+    shown = desk.messages()
+    last = shown[-1].id
+    if asking == "send":
+        desk.send(WHERE)
+        expected = [*expected, WHERE]
+    elif asking == "edit":
+        desk.view.edit_resend_requested.emit(shown[2].id, WHERE)
+        expected = ["Keys?", WHERE]
+    else:
+        desk.view.regenerate_requested.emit(shown[3].id)
+        expected = ["Keys?", "Rent?"]
+    if change == "undo":
+        desk.undos[-1]()
+    elif change == "version":
+        desk.view.version_requested.emit(shown[4].id, 0)
+    else:
+        desk.view.delete_requested.emit(shown[4].id)
+    desk.until(lambda: desk.messages()[-1].id != last, "the change")
+    assert not prompts
+    may_search.set()
+    desk.until(lambda: prompts and desk.chat.replying_in is None, "the reply")
+    desk.settle()
+
+    texts = [message.text for message in desk.messages()]
+    assert [message.text for message in desk.stored()] == texts
+    assert texts[::2] == expected
+    asked = [turn.text for turn in prompts[-1].turns if turn.role == "user"]
+    assert len(asked) == len(expected)
+    assert all(text in turn for text, turn in zip(expected, asked, strict=True))
+    desk.open_chat(None)
+    desk.open_chat(chat_id)
+    assert [message.text for message in desk.messages()] == texts
 
 
 @pytest.fixture
