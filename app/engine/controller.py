@@ -118,7 +118,8 @@ class EngineController(QObject):
         self._set(sessions.loading(before, command.request_id, settings))
         self._end_reply(before, Problem(code="worker.reloaded"))
         if self._bridge is not None:
-            self._bridge.client.devices = settings.devices
+            held = before.loaded.settings.all_devices if before.loaded is not None else ()
+            self._bridge.client.devices = (*held, *settings.all_devices)
         if self._session.state is State.STARTING:
             self._pending_load = command
         else:
@@ -282,6 +283,12 @@ class EngineController(QObject):
         if bridge is not self._bridge:
             return
         self._bridge = None
+        before = self._session
+        if ended.lost_node and before.state is State.LOADING and before.loaded and before.wanted:
+            # It could not let go of a model on a node that is gone, and that was all it lost.
+            self._set(sessions.died(before, None))
+            self.load(before.wanted)
+            return
         from engine.worker.death import explain
 
         problem = explain(ended)

@@ -11,6 +11,7 @@ import ctypes
 import re
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,6 +31,8 @@ _RPC_HELLO = 14
 _RPC_CAPS_BYTES = 24
 _RPC_VERSION = (7, 0)
 _RPC_TIMEOUT_S = 3.0
+# A plan asks for its devices several times, and a drag for many plans.
+_RPC_TRUSTED_S = 0.2
 
 
 class _Props(ctypes.Structure):
@@ -67,6 +70,7 @@ class Devices:
 
     def __init__(self) -> None:
         self._remote: dict[str, tuple[int, ...]] = {}
+        self._answered_s: dict[str, float] = {}
 
     def all(self) -> tuple[Device, ...]:
         """Every device: local ones in llama.cpp's order, then remote ones."""
@@ -89,7 +93,7 @@ class Devices:
             return _every_gpu(self.all())
         found: list[Device] = []
         for name in wanted:
-            if name.strip().lower() != "cpu":
+            if name.strip().lower() not in ("", "cpu"):
                 found += self._named(name.strip(), found)
         return found
 
@@ -106,12 +110,15 @@ class Devices:
         raise UserError("engine.device_not_found", name=name, available=names)
 
     def _on(self, address: str) -> list[Device]:
+        # ggml aborts the process when nobody answers, so ask first, each time.
         if address not in self._remote:
             if not has_ggml("ggml_backend_rpc_add_server"):
                 raise UserError("engine.rpc_missing")
-            # ggml aborts the process when nobody answers, so ask first.
             _greet(address)
             self._remote[address] = _remote_handles(address)
+        elif time.monotonic() - self._answered_s[address] > _RPC_TRUSTED_S:
+            _knock(address)
+        self._answered_s[address] = time.monotonic()
         return [_device(handle, address) for handle in self._remote[address]]
 
 
@@ -190,6 +197,21 @@ def _pci(text: str) -> tuple[int, str] | None:
     # NVML writes the domain with eight digits, ggml with four.
     match = _PCI_ID.match(text)
     return (int(match.group(1) or "0", 16), match.group(2)) if match else None
+
+
+def _knock(address: str) -> None:
+    """Ask whether a server that is known is still there.
+
+    It may serve this very process, and nobody else until that is over: it is not waited for.
+
+    Raises:
+        UserError: Nobody listens there any more.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_RPC_TIMEOUT_S).close()
+    except OSError as error:
+        raise UserError("engine.rpc_unreachable", address=address, detail=str(error)) from error
 
 
 def _greet(address: str) -> None:

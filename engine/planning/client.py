@@ -34,6 +34,7 @@ from engine.planning.protocol import (
     Ready,
     decode_answer,
 )
+from engine.remote.lost import lost_node
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class PlannerClient:
         self._command = list(command or plain) + ([] if idle_s is None else [str(idle_s)])
         self._ids = itertools.count(1)
         self._newest = 0
+        self._asked_again = 0
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._closed = False
@@ -118,20 +120,30 @@ class PlannerClient:
             self._on_answer(answer)
 
     def _ended(self, ended: _Running, exit_: WorkerExit) -> None:
+        lost = ended.unanswered()
+        node = _lost_node(exit_, lost) if lost is not None else None
         with self._lock:
             if self._running is ended:
                 self._running = None
-            lost = ended.unanswered()
-            # Left on its own at the moment a question came: ask the next one.
-            again = lost if exit_.status == 0 and lost is not None and not self._closed else None
-            if again is not None and again.request_id == self._newest:
-                failed = self._start(again)
-            elif lost is not None:
-                failed = Failed(request_id=lost.request_id, problem=_problem(exit_))
+            if lost is None or self._closed:
+                return
+            if lost.request_id == self._newest and self._may_ask_again(lost, exit_, node):
+                failed = self._start(lost)
             else:
-                failed = None
+                failed = Failed(request_id=lost.request_id, problem=node or _problem(exit_))
         if failed is not None:
             self._deliver(failed)
+
+    def _may_ask_again(self, lost: Questions, exit_: WorkerExit, node: Problem | None) -> bool:
+        """Whether the next process can answer what this one left unanswered."""
+        if exit_.status == 0:
+            # Left on its own at the moment the question came.
+            return True
+        if node is None or node.code != "node.failed" or self._asked_again == lost.request_id:
+            return False
+        # The node is there: it was started anew, and this process held on to its former life.
+        self._asked_again = lost.request_id
+        return True
 
 
 class _Running:
@@ -222,6 +234,15 @@ class _Running:
 def is_last(answer: Answers) -> bool:
     """Whether no more answers follow to the same question."""
     return not isinstance(answer, Planned) or answer.plan.is_final
+
+
+def _lost_node(exit_: WorkerExit, question: Questions) -> Problem | None:
+    """The sentence where a node took the planner with it; it may block for a second per node."""
+    said = "\n".join([*exit_.log_tail, exit_.last_words])
+    problem = lost_node(said, question.settings.all_devices)
+    if problem is None or problem.code != "node.lost":
+        return problem
+    return Problem(code="engine.rpc_unreachable", params=problem.params, detail=problem.detail)
 
 
 def _problem(exit_: WorkerExit) -> Problem:

@@ -92,6 +92,9 @@ class Node:
     def stop(self) -> None:
         """Hang up on all clients and stop their servers."""
         self._stopping.set()
+        # Closing alone leaves it open for as long as the other thread waits on it.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             sockets = list(self._sockets)

@@ -91,7 +91,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "engine.rpc_unreachable": (
         "Nothing answers at {address}.",
-        "Start ggml's RPC server there and check address, port and firewall.",
+        "Start `leadline node` there, or leave it out of the device list. Check address, port and "
+        "firewall.",
     ),
     "engine.rpc_busy": (
         "The RPC server at {address} serves someone else.",

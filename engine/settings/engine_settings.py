@@ -393,3 +393,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             special="from the model",
         ),
     ] = -1.0
+
+    @property
+    def all_devices(self) -> tuple[str, ...]:
+        """The devices that are named, those of a draft model included."""
+        return (*self.devices, *self.draft_devices)

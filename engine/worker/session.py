@@ -98,9 +98,12 @@ class BlockingWorker:
     ) -> Loaded:
         """Load a model; progress goes to `on_event`. `shares` are those of its plan."""
         self.client.phase = "while loading the model"
-        self.client.devices = settings.devices
+        # What is held is let go of first.
+        self.client.devices = (*self.client.devices, *settings.all_devices)
         command = Load(request_id=new_request_id(), settings=settings, shares=shares)
-        return self._last(command, Loaded, on_event)
+        loaded = self._last(command, Loaded, on_event)
+        self.client.devices = settings.all_devices
+        return loaded
 
     def generate(
         self,

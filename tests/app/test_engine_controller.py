@@ -16,7 +16,8 @@ from app.engine.bridge import WorkerBridge
 from app.engine.controller import EngineController
 from app.session import Session, State
 from engine.errors import Problem
-from engine.settings import EngineSettings, GenerationSettings
+from engine.remote.node import Node
+from engine.settings import EngineSettings, GenerationSettings, validated
 from engine.worker.death import WorkerExit
 from engine.worker.protocol import (
     Counted,
@@ -290,3 +291,26 @@ def test_a_worker_that_will_not_go_is_killed_in_time(engines: Engines, qtbot: Qt
     engine.shutdown(timeout_s=12.0)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.model
+def test_another_model_is_loaded_though_the_node_of_the_first_is_gone(
+    qtbot: QtBot, demo_model: Path
+) -> None:
+    engine, node = EngineController(), Node("127.0.0.1", 0, "CPU", threads=1)
+    node.start()
+    try:
+        local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
+        engine.load(validated(local, devices=(node.address,)))
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        node.stop()
+        deaths = noted(engine.died)
+        engine.load(local)
+        qtbot.waitUntil(lambda: engine.session.state in (State.READY, State.DIED), timeout=30_000)
+        assert engine.session.state is State.READY
+        assert engine.session.wanted == local
+        assert not deaths
+    finally:
+        node.stop()
+        engine.shutdown()
+        engine.deleteLater()

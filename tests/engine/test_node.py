@@ -11,6 +11,8 @@ import pytest
 
 from engine.child_process import environment
 from engine.errors import UserError
+from engine.planning.client import BlockingPlanner
+from engine.planning.protocol import Ask
 from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
 from engine.remote.servers import start_server
@@ -122,6 +124,37 @@ def test_a_node_that_is_killed_while_it_answers_is_named(
     assert caught.value.code == "node.lost"
     assert lost in caught.value.message
     assert kept not in caught.value.message
+
+
+@pytest.mark.model
+def test_a_node_that_left_costs_no_model_and_comes_back(demo_model: Path) -> None:
+    local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
+    node = Node("127.0.0.1", 0, "CPU", threads=1)
+    node.start()
+    remote = validated(local, devices=(node.address,))
+    with BlockingWorker() as worker, BlockingPlanner() as planner:
+        worker.load(remote)
+        planner.plan(Ask(request_id=0, settings=remote))
+        worker.load(local)
+        node.stop()
+        with pytest.raises(UserError) as refused:
+            worker.load(remote)
+        assert refused.value.code == "engine.rpc_unreachable"
+        worker.generate(_QUESTION, validated(_GREEDY, max_tokens=1))
+        with pytest.raises(UserError) as unknown:
+            planner.plan(Ask(request_id=0, settings=remote))
+        assert unknown.value.code == "engine.rpc_unreachable"
+        node = Node("127.0.0.1", node.port, "CPU", threads=1)
+        node.start()
+        try:
+            # The planner holds on to what the node was before.
+            assert planner.plan(Ask(request_id=0, settings=remote)).verdict == "ok"
+            worker.load(remote)
+        finally:
+            node.stop()
+        with pytest.raises(UserError) as lost:
+            worker.load(local)
+    assert lost.value.code == "node.lost"
 
 
 def test_an_engine_that_dies_for_another_reason_blames_no_node() -> None:
