@@ -24,6 +24,7 @@ from engine.llama.placement import divided, placed, shares_of
 from engine.llama.projector_plan import ProjectorPlan
 from engine.llama.scheduler import measured_compute
 from engine.llama.skeleton import skeleton_of
+from engine.planning.draft_pair import check_draft
 from engine.planning.header import read_header
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class DryRun:
         """Add what a draft model takes, where it goes to devices of the model or stays in RAM."""
         devices = placed(settings, self._devices.chosen(settings.devices))
         own = draft_settings(settings, devices)
+        check_draft(settings)
         if self._draft is None or self._draft.path != own.model_path:
             if self._draft is not None:
                 self._draft.close()

@@ -106,6 +106,7 @@ class Engine:
         if loaded is None or cost_of(loaded.settings, settings) is Cost.RELOAD:
             devices = self._devices.chosen(settings.devices)
             refuse_what_fails(settings, devices)
+            self._devices.chosen(settings.draft_devices)
             # Only now: what is refused leaves the model, and what it has read, as they are.
             self.eject()
             loaded = self._loaded = self._open(settings, devices, progress, shares)
@@ -176,7 +177,7 @@ class Engine:
         cost = cost_of(loaded.settings, settings)
         notices: tuple[Problem, ...] = ()
         if cost is Cost.CONTEXT:
-            refuse_what_fails(settings, loaded.model.devices)
+            refuse_what_fails(settings, self._devices.chosen(settings.devices))
         if settings.chat_template != loaded.settings.chat_template:
             loaded.template = chat_template(
                 loaded.model.handle, loaded.vocabulary, settings.chat_template

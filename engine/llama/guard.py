@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 from engine.errors import UserError
 from engine.llama.build_facts import build_facts
+from engine.llama.placement import placed
+from engine.models.projector import projector_of
+from engine.planning.draft_pair import check_draft
 from engine.planning.facts import DeviceFacts
 from engine.planning.header import read_header
 from engine.planning.rules import check
@@ -26,14 +29,15 @@ def refuse_what_fails(settings: EngineSettings, devices: Sequence[Device]) -> No
     """Check the rules against a file and the devices it is to be loaded onto.
 
     Raises:
-        UserError: The first rule that says no, or what is wrong with the file.
+        UserError: The first rule that says no, or what is wrong with a file.
     """
     facts = read_header(Path(settings.model_path).expanduser()).facts
-    if settings.draft_model:
-        # What is wrong with its file is better told before the model has been read.
-        read_header(Path(settings.draft_model).expanduser())
     chosen = [DeviceFacts.of(device.info) for device in devices]
     # No rule that refuses asks whether NCCL is there, which takes reading the CUDA library.
     for verdict in check(settings, facts, build_facts(()), chosen):
         if verdict.severity == "no":
             raise UserError.of(verdict.problem)
+    # What goes beside the model is looked at as well before anything is let go or read.
+    placed(settings, devices)
+    projector_of(settings)
+    check_draft(settings)

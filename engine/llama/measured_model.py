@@ -33,7 +33,7 @@ class MeasuredModel:
     ) -> None:
         self.header = header
         self.devices = placed(settings, devices)
-        handles = [device.handle for device in self.devices]
+        handles = [device.handle for device in devices]
         parameters = model_parameters(settings, handles, dry=True)
         if header.facts.n_vocab:
             words = _without_words(header.facts.architecture, header.facts.n_vocab)

@@ -75,7 +75,7 @@ def model_parameters(
     struct.main_gpu = settings.main_gpu
     struct.no_alloc = dry
     struct.load_mode = _LOAD_NONE if dry else _load_mode(settings)
-    if settings.tensor_split:
+    if settings.tensor_split and devices and settings.split_mode != "none":
         shares = (ctypes.c_float * int(api().llama_max_devices()))(*settings.tensor_split)
         struct.tensor_split = shares
         kept.append(shares)

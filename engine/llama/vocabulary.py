@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from engine.llama.library import api
 from engine.llama.openings import Openings
+from engine.planning.draft_pair import FIRST_WORD, PADDING_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,9 +27,6 @@ Tokens: TypeAlias = npt.NDArray[np.int32]
 _PIECE_BYTES = 64
 # Tokens whose text goes into the identity: spread over the vocabulary, both ends included.
 _IDENTITY_SAMPLES = 4096
-# Vocabularies of one family are padded to different lengths.
-_PADDING_TOKENS = 128
-_FIRST_WORD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +159,14 @@ class Vocabulary:
         """Whether the same number is the same token in both; the ends may differ a little."""
         native, least = self._api, min(self.n_vocab, other.n_vocab)
         kinds = {native.llama_vocab_type(one._vocab) for one in (self, other)}
-        if len(kinds) > 1 or max(self.n_vocab, other.n_vocab) - least > _PADDING_TOKENS:
+        if len(kinds) > 1 or max(self.n_vocab, other.n_vocab) - least > PADDING_TOKENS:
             return False
         if self.is_blank:
             return True
-        # Some conversions name the first few differently; they are no words.
         return all(
             native.llama_vocab_get_text(self._vocab, token)
             == native.llama_vocab_get_text(other._vocab, token)
-            for token in range(_FIRST_WORD, least)
+            for token in range(FIRST_WORD, least)
         )
 
     @cached_property

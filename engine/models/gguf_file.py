@@ -137,10 +137,31 @@ def peek_architecture(path: Path) -> str:
             raise UserError("models.unreadable", path=str(path), detail=str(error)) from error
 
 
-class _Parser:
-    """One pass over a header. Reads ahead in chunks; `_at` is the position."""
+def read_texts(path: Path, key: str) -> tuple[bytes, ...]:
+    """The texts of one array, e.g. a vocabulary; empty where there is none.
 
-    def __init__(self, path: Path, file: BinaryIO, file_bytes: int) -> None:
+    Raises:
+        UserError: As `read_gguf`.
+    """
+    with open_regular(path) as (file, file_bytes):
+        try:
+            parser = _Parser(path, file, file_bytes, wanted=key)
+            parser.parse()
+        except OSError as error:
+            raise UserError("models.unreadable", path=str(path), detail=str(error)) from error
+    return tuple(parser.texts)
+
+
+class _Parser:
+    """One pass over a header. Reads ahead in chunks; `_at` is the position.
+
+    Attributes:
+        texts: Those of the array that is wanted; all others are skipped.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, file_bytes: int, *, wanted: str = "") -> None:
+        self._wanted = wanted
+        self.texts: list[bytes] = []
         self._path = path
         self._file = file
         self._file_bytes = file_bytes
@@ -208,7 +229,10 @@ class _Parser:
         kind, length = self._number(_U32), self._number(_U64)
         self._lengths[key] = length
         if kind == _STRING:
+            began = self._at
             self._skip_texts(length)
+            if key == self._wanted:
+                self._keep_texts(began, length)
             return
         number = self._number_type(kind)
         size_bytes = number.size * length
@@ -230,6 +254,13 @@ class _Parser:
             at += 8 + unpack(data, at)[0]
         self._at = at
         self._need(0)
+
+    def _keep_texts(self, at: int, count: int) -> None:
+        data, unpack = self._data, _U64.unpack_from
+        for _ in range(count):
+            end = at + 8 + unpack(data, at)[0]
+            self.texts.append(bytes(data[at + 8 : end]))
+            at = end
 
     def _tensor(self) -> Tensor:
         name = self._text(_MAX_NAME_BYTES)

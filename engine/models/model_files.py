@@ -26,6 +26,8 @@ def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     Raises:
         UserError: What the file is instead, or why it cannot be opened.
     """
+    if "\0" in str(path):
+        raise UserError("models.not_found", path=str(path))
     try:
         # A pipe or a device would block, or never end.
         found = path.stat()

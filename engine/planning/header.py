@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from engine.models.gguf_file import GgufFile
 
-_TOKENS = "tokenizer.ggml.tokens"
+VOCABULARY = "tokenizer.ggml.tokens"
+"""Key of the words of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _facts(files: Sequence[GgufFile]) -> ModelFacts:
         n_layer=n_layer,
         n_ctx_train=number("context_length"),
         n_embd=number("embedding_length"),
-        n_vocab=first.array_lengths.get(_TOKENS) or number("vocab_size"),
+        n_vocab=first.array_lengths.get(VOCABULARY) or number("vocab_size"),
         parts=len(files),
         file_bytes=sum(file.file_bytes for file in files),
         heads=heads,

@@ -69,6 +69,22 @@ def answer_with(settings: EngineSettings) -> str:
     return text
 
 
+def test_the_second_device_alone_is_planned_and_takes_another_context(
+    servers: tuple[str, str],
+) -> None:
+    second = replace(SETTINGS, devices=servers, split_mode="none", main_gpu=1)
+    run = DryRun(second.model_path, Devices())
+    planned = run.measure(second)
+    run.close()
+    engine = Engine()
+    engine.load(second, progress=lambda *_: True)
+    outcome = engine.load(replace(second, n_ctx=1024), progress=lambda *_: True)
+    account = {row.id: row for row in outcome.context.memory}
+    assert account[servers[1]].weights_bytes == planned.devices[0].weights_bytes
+    assert servers[0] not in account
+    engine.close()
+
+
 def test_layers_on_two_devices_write_what_one_device_writes(servers: tuple[str, str]) -> None:
     alone = answer_with(SETTINGS)
     engine = Engine()
