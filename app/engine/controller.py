@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # A slice of prefill is asked to take 0.3 s; this much silence is a hang or a machine in trouble.
 SILENCE_S = 30.0
 START_TIMEOUT_S = 60.0
+# Between two looks at a cancel lies a slice of prefill or a token; what takes longer hangs.
+CANCEL_S = 15.0
 
 
 class EngineController(QObject):
@@ -89,6 +91,7 @@ class EngineController(QObject):
         self._session = Session()
         self._pending_load: Load | None = None
         self._started_s = 0.0
+        self._cancelled: tuple[int, float] = (0, 0.0)
         self._told_silent = False
         self._watchdog = QTimer(self)
         self._watchdog.setInterval(1000)
@@ -126,13 +129,18 @@ class EngineController(QObject):
             self._send(command)
 
     def cancel(self) -> None:
-        """Stop the load or the reply in progress."""
+        """Stop the load or the reply in progress.
+
+        A worker that does not hear of it, and says nothing, is ended and started again.
+        """
         if self._session.state is State.STARTING:
             self._pending_load = None
             self._set(sessions.died(self._session, None))
             self._retire(cause="")
         elif self._session.request_id and self._bridge:
             self._bridge.client.cancel(self._session.request_id)
+            if self._cancelled[0] != self._session.request_id:
+                self._cancelled = self._session.request_id, time.monotonic()
 
     def eject(self) -> None:
         """Free the model."""
@@ -325,6 +333,9 @@ class EngineController(QObject):
             if time.monotonic() - self._started_s > START_TIMEOUT_S:
                 self._bridge.client.stop(cause="worker.start_timeout", grace_s=0)
             return
+        if self._does_not_stop:
+            self.restart()
+            return
         busy = self._session.request_id != 0
         if busy and not self._told_silent and self._bridge.client.silent_s > SILENCE_S:
             self._told_silent = True
@@ -333,3 +344,12 @@ class EngineController(QObject):
                 "phase": self._session.phase,
             }
             self.fell_silent.emit(Problem(code="worker.silent", params=params))
+
+    @property
+    def _does_not_stop(self) -> bool:
+        """Whether a reply was cancelled long ago, and nothing was heard of it since."""
+        request_id, since_s = self._cancelled
+        if self._bridge is None or not self._session.is_answering:
+            return False
+        silent_s = min(self._bridge.client.silent_s, time.monotonic() - since_s)
+        return request_id == self._session.request_id and silent_s > CANCEL_S

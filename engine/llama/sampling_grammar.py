@@ -27,6 +27,11 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]|\\x[89a-fA-F]|\\[uU]")
 # llama.cpp refuses to count some 2,000 symbols, and counts no further than 2,000 of anything.
 _BLOCK = 400
 
+# llama.cpp's parser calls itself for each level, with 0.5 KiB of stack: 14,000 are read with the
+# 8 MiB of a main thread and 20,000 end the process; with 1 MiB 2,000 are read and 3,000 end it.
+_DEEPEST = 500
+_PARENTHESES = re.compile(r"[()]")
+
 
 class Grammar:
     """Owns a grammar sampler. Asked about few tokens at a time: a whole vocabulary takes long."""
@@ -35,8 +40,11 @@ class Grammar:
         """Parse the rules.
 
         Raises:
-            UserError: ``engine.grammar`` when llama.cpp cannot read them.
+            UserError: ``engine.grammar`` when llama.cpp cannot read them, and
+                ``engine.grammar_too_deep``.
         """
+        if (depth := _nesting(rules)) > _DEEPEST:
+            raise UserError("engine.grammar_too_deep", depth=depth, limit=_DEEPEST)
         native = api()
         self._native = native
         self._vocabulary = vocabulary
@@ -120,6 +128,15 @@ def bytes_tell(rules: str) -> bool:
     texts = _TEXT.findall(rules)
     excluded = (text for text in texts if text.startswith("[^"))
     return "<" not in _TEXT.sub("", rules) and not any(map(_BEYOND_ASCII.search, excluded))
+
+
+def _nesting(rules: str) -> int:
+    """How deep parentheses stand in one another."""
+    depth = deepest = 0
+    for found in _PARENTHESES.finditer(_TEXT.sub("", rules)):
+        depth += 1 if found[0] == "(" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def rules_for_schema(schema: str) -> str:

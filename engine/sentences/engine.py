@@ -201,6 +201,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The grammar cannot be read.",
         "It must be GBNF with a rule named root. The log names the place.",
     ),
+    "engine.grammar_too_deep": (
+        "The grammar's parentheses stand {depth:,} deep in one another; {limit:,} can be read.",
+        "Give inner parts rules of their own.",
+    ),
     "engine.grammar_and_schema": (
         "A grammar and a JSON schema are set at the same time.",
         "Empty one of them.",
@@ -212,5 +216,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "engine.json_schema": (
         "The JSON schema cannot be used: {reason}.",
         "Simplify it, or write a grammar instead.",
+    ),
+    "engine.schema_not_enforced": (
+        "The reply need not follow all of the JSON schema. Not enforced: {keywords}.",
+        "Check these in the reply, or write a grammar instead.",
     ),
 }

@@ -212,6 +212,23 @@ def test_a_hang_is_noticed_and_restart_leads_out_of_it(
     qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=10_000)
 
 
+def test_stop_ends_an_engine_that_hangs_and_starts_it_again(
+    engines: Engines, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(controller_module, "CANCEL_S", 0.5)
+    plan = tmp_path / "plan"
+    plan.write_text("hang prefill")
+    engine = loaded(qtbot, engines(env={"FAULTY_PLAN": str(plan)}))
+    old, losses = engine.pid, noted(engine.reply_lost)
+    engine.generate(PROMPT, GenerationSettings())
+    qtbot.waitUntil(lambda: engine.session.prefill is not None, timeout=10_000)
+    engine.cancel()
+    qtbot.waitUntil(lambda: bool(losses), timeout=10_000)
+    assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.hung"]
+    reach(qtbot, engine, State.READY)
+    assert engine.pid != old
+
+
 def test_a_hang_while_starting_ends_by_itself(
     engines: Engines, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

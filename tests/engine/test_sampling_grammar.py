@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from engine.errors import UserError
 from engine.llama.library import api
 from engine.llama.model import Model
 from engine.llama.sampling import Sampler
@@ -86,6 +87,16 @@ def test_nothing_that_may_come_is_left_out(real: Fixture, name: str) -> None:
         assert allowed <= set(possible.tolist())
         if len(allowed) < 100 and name != "beyond ascii":
             assert len(possible) < real.vocabulary.n_vocab // 10
+
+
+def test_parentheses_that_would_end_the_process_are_refused(real: Fixture) -> None:
+    deep = 'root ::= [(] "((" {}"a"{} # (('
+    real.grammar(deep.format("(" * 500, ")" * 500)).close()
+    for depth in (501, 20_000):
+        with pytest.raises(UserError) as caught:
+            real.grammar(deep.format("(" * depth, ")" * depth))
+        assert caught.value.code == "engine.grammar_too_deep"
+        assert f"{depth:,}" in caught.value.message
 
 
 def test_ends_may_come_where_the_rules_are_met(real: Fixture) -> None:
