@@ -15,6 +15,7 @@ from engine.llama.prefill import Prefill
 from engine.llama.reply_text import ReplyText
 from engine.llama.rolling import Rolling, can_shift, without
 from engine.llama.sampling import Sampler
+from engine.llama.schema_keywords import not_enforced
 from engine.llama.speedometer import Beat
 from engine.llama.stepping import Stepper
 from engine.worker.protocol import Finished, Removed, StopReason, Usage
@@ -318,6 +319,9 @@ class Generation:
         notices = [problem] if problem else []
         if self._settings.prompt_lookup and not can_guess(self._loaded):
             notices.append(Problem(code="engine.lookup_unsupported"))
+        if keywords := not_enforced(self._settings.json_schema):
+            params: dict[str, str | int | float] = {"keywords": ", ".join(keywords)}
+            notices.append(Problem(code="engine.schema_not_enforced", params=params))
         return Finished(
             request_id=self._request_id,
             stop_reason=reason,

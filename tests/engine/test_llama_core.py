@@ -259,6 +259,14 @@ def test_json_follows_its_schema(engine: Engine) -> None:
     asked = ask(engine, "Give me a number.", replace(CALM, json_schema=schema, max_tokens=40))
     assert '"n"' in asked.text
     assert asked.finished.stop_reason in ("end", "max_tokens")
+    assert asked.finished.notices == ()
+
+
+def test_a_reply_names_what_of_its_schema_it_need_not_follow(engine: Engine) -> None:
+    schema = '{"type":"integer","minimum":5,"maximum":9}'
+    asked = ask(engine, "Give me a number.", replace(CALM, json_schema=schema, max_tokens=2))
+    (notice,) = asked.finished.notices
+    assert "Not enforced: maximum, minimum." in notice.message
 
 
 def test_threads_change_at_once_and_keep_the_memory() -> None:
