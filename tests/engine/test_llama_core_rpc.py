@@ -85,6 +85,18 @@ def test_the_second_device_alone_is_planned_and_takes_another_context(
     engine.close()
 
 
+def test_what_a_server_held_before_is_not_in_the_next_answer(servers: tuple[str, str]) -> None:
+    """Half of a split is made by multiplying memory by 0, and 0 times NaN is NaN."""
+    brief = replace(CALM, max_tokens=1)
+    engine = Engine()
+    for _ in range(3):
+        for split in ("layer", "tensor"):
+            settings = replace(SETTINGS, devices=servers, tensor_split=(1, 1), split_mode=split)
+            engine.load(settings, progress=lambda *_: True)
+            assert answer(engine, generation=brief)
+    engine.close()
+
+
 def test_layers_on_two_devices_write_what_one_device_writes(servers: tuple[str, str]) -> None:
     alone = answer_with(SETTINGS)
     engine = Engine()
