@@ -18,6 +18,8 @@ from widgets.tick import RepaintTick
 from widgets.window_layout import WindowLayout, decoded, encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtGui import QCloseEvent, QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
 
     from widgets.dialogs.log_view import LogView
@@ -87,6 +89,7 @@ class MainWindow(QMainWindow):
         self._app_settings = AppSettings()
         self._layout = WindowLayout()
         self._was_shown = self._was_painted = False
+        self._may_close: Callable[[], bool] = lambda: True
         self.panes = Panes(self.sidebar, self.pages, self._engine_side, self.strip)
         self.setCentralWidget(self.panes)
         self._connect()
@@ -97,6 +100,10 @@ class MainWindow(QMainWindow):
         self.panes.apply(self._layout, self.width())
 
     # ---- what it is given ---------------------------------------------------------------------
+
+    def ask_before_closing(self, may_close: Callable[[], bool]) -> None:
+        """Stay open where this says no."""
+        self._may_close = may_close
 
     def set_model(self, view: ModelCardView) -> None:
         """Show the model on the card and on the strip."""
@@ -378,7 +385,10 @@ class MainWindow(QMainWindow):
             self.tick.set_visible(self.isVisible() and not self.isMinimized())
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Say that the window closes."""
+        """Close, unless something speaks against it."""
         self._on_settled()
+        if not self._may_close():
+            event.ignore()
+            return
         self.closing.emit()
         super().closeEvent(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from app.store.chats import Chats
@@ -16,6 +17,7 @@ from app.store.ids import IdClock, now_us
 from app.store.messages import Messages
 from app.store.search import Search
 from app.store.writer import Writer
+from engine.errors import UserError
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
@@ -89,6 +91,12 @@ class ChatStore:
     def flush(self, timeout_s: float = 10.0) -> None:
         """Block until every write submitted so far is done; not for the GUI thread."""
         self._writer.submit(lambda connection: None).result(timeout_s)
+
+    def unsaved(self, timeout_s: float = 1.0) -> tuple[str, ...]:
+        """Words that found no room, oldest first; what is on its way may take so long to try."""
+        with suppress(TimeoutError, UserError):
+            self.flush(timeout_s)
+        return self._writer.unsaved()
 
     def close(self) -> None:
         """Save what is left and let go of the file.

@@ -171,7 +171,9 @@ class Messages:
             records=records,
             created_at=seconds(now_us()),
         )
-        done = self._writer.submit(lambda at: _add(at, message, self._ids), holds="words")
+        done = self._writer.submit(
+            lambda at: _add(at, message, self._ids), holds="words", words=text
+        )
         return Saving(message, done)
 
     def stream(self, message: Message) -> ReplyStream:
@@ -183,7 +185,9 @@ class Messages:
     def set_text(self, message_id: int, text: str) -> Future[None]:
         """Change a message in place."""
         query = "UPDATE messages SET text = ? WHERE id = ?"
-        return self._writer.submit(lambda at: _run(at, query, (text, message_id)), holds="words")
+        return self._writer.submit(
+            lambda at: _run(at, query, (text, message_id)), holds="words", words=text
+        )
 
     def set_stats(self, message_id: int, stats: Json) -> Future[None]:
         """Keep other figures of a reply that is finished."""

@@ -41,6 +41,10 @@ class Gathered(Protocol):
     def is_final(self) -> bool:
         """Whether it will not grow any more and should be saved at once."""
 
+    @property
+    def text(self) -> str:
+        """The words so far."""
+
     def save(self, connection: sqlite3.Connection) -> None:
         """Write its present state; called inside a transaction."""
 
@@ -67,17 +71,23 @@ class Writer:
         self._on_problem = on_problem
         self._told_code = ""
         self._wake = threading.Condition()
-        self._tasks: deque[tuple[Task, Future[Any], Holds]] = deque()
-        # What found no room, oldest first; only the thread touches it while it runs.
-        self._put_off: deque[tuple[Task, Holds]] = deque()
+        self._tasks: deque[tuple[Task, Future[Any], Holds, str]] = deque()
+        # What found no room, oldest first; only the thread changes it while it runs.
+        self._put_off: deque[tuple[Task, Holds, str]] = deque()
         self._dirty: dict[Gathered, None] = {}
+        # Those of them that found no room.
+        self._refused: dict[Gathered, None] = {}
         self._due_s = float("inf")
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="chat-writer", daemon=True)
         self._thread.start()
 
     def submit(
-        self, task: Callable[[sqlite3.Connection], T], *, holds: Holds = "nothing"
+        self,
+        task: Callable[[sqlite3.Connection], T],
+        *,
+        holds: Holds = "nothing",
+        words: str = "",
     ) -> Future[T]:
         """Run a task in a transaction of its own.
 
@@ -85,12 +95,13 @@ class Writer:
             task: What to do.
             holds: Where a full disk or the like makes it fail, the future says so; unless it holds
                 nothing, it is tried again until it works.
+            words: Those that it holds, for `unsaved`.
         """
         future: Future[T] = Future()
         with self._wake:
             if self._closing:
                 raise RuntimeError("the store is closed")
-            self._tasks.append((task, future, holds))
+            self._tasks.append((task, future, holds, words))
             self._wake.notify()
         return future
 
@@ -105,6 +116,12 @@ class Writer:
                 self._due_s = due_s
                 self._wake.notify()
 
+    def unsaved(self) -> tuple[str, ...]:
+        """Words that could not be saved so far, oldest first. Any thread."""
+        with self._wake:
+            put_off = [words for _, holds, words in self._put_off if holds == "words"]
+            return (*put_off, *(growing.text for growing in self._refused))
+
     def close(self) -> None:
         """Save everything and end the thread.
 
@@ -115,7 +132,7 @@ class Writer:
             self._closing = True
             self._wake.notify()
         self._thread.join()
-        unsaved = len(self._dirty) + sum(holds == "words" for _, holds in self._put_off)
+        unsaved = len(self._dirty) + sum(holds == "words" for _, holds, _ in self._put_off)
         if unsaved:
             raise UserError("stores.not_saved", count=unsaved, path=str(self._path))
 
@@ -145,7 +162,7 @@ class Writer:
             with self._wake:
                 if not self._tasks:
                     return
-                task, future, holds = self._tasks.popleft()
+                task, future, holds, words = self._tasks.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
@@ -153,7 +170,8 @@ class Writer:
             except Exception as error:  # noqa: BLE001 (the future carries it, also when it is a bug)
                 if isinstance(error, UserError):
                     if holds != "nothing":
-                        self._put_off.append((task, holds))
+                        with self._wake:
+                            self._put_off.append((task, holds, words))
                     self._try_later(error)
                 else:
                     _log.exception("a write failed")
@@ -186,7 +204,8 @@ class Writer:
                 raise
             except Exception:  # noqa: BLE001 (what comes after it must not wait for ever)
                 _log.exception("a write that was put off failed")
-            self._put_off.popleft()
+            with self._wake:
+                self._put_off.popleft()
 
     def _try_later(self, error: UserError) -> None:
         self._tell(error.problem)
@@ -203,6 +222,7 @@ class Writer:
         except UserError as error:
             with self._wake:
                 self._dirty = {**dirty, **self._dirty}
+                self._refused.update(dirty)
             self._try_later(error)
             return
         for growing in dirty:
@@ -211,12 +231,19 @@ class Writer:
             except UserError as error:
                 with self._wake:
                     self._dirty[growing] = None
+                    self._refused[growing] = None
                 self._try_later(error)
             except Exception as error:  # noqa: BLE001 (one bad reply must not end the thread)
                 _log.exception("a reply could not be saved")
+                self._found_room(growing)
                 growing.failed(error)
             else:
+                self._found_room(growing)
                 growing.saved()
+
+    def _found_room(self, growing: Gathered) -> None:
+        with self._wake:
+            self._refused.pop(growing, None)
 
     def _in_transaction(self, task: Callable[[sqlite3.Connection], T]) -> T:
         try:

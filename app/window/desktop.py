@@ -107,6 +107,8 @@ class Desktop(QObject):
         self._compose_beside_chat()
         self._connect()
         self._closed = False
+        self._may_lose_words = self._gave_up_words = False
+        self.window.ask_before_closing(self._may_close)
         self.window.set_app_settings(self.settings.app)
         self.chat_view.set_long_paste(self.settings.app.long_paste_characters)
         # Once the window is put together, and before it measures anything.
@@ -421,6 +423,7 @@ class Desktop(QObject):
         if self._closed:
             return
         self.later.finish()
+        self._may_lose_words = True
         # Its layout is remembered as it closes, while that can still be written.
         self.window.close()
         self._closed = True
@@ -442,9 +445,25 @@ class Desktop(QObject):
         self.instruments.stop()
         self._asking.shutdown(wait=True, cancel_futures=True)
         self.engine.shutdown()
-        self.store.close()
-        self.settings.close()
-        self.crashes.uninstall()
+        try:
+            self.store.close()
+        except UserError:
+            # Said already, and answered.
+            if not self._gave_up_words:
+                raise
+        finally:
+            self.settings.close()
+            self.crashes.uninstall()
+
+    def _may_close(self) -> bool:
+        words = () if self._may_lose_words else self.store.unsaved()
+        if words:
+            self.dialogs.ask_unsaved(words, self._close_anyway)
+        return not words
+
+    def _close_anyway(self) -> None:
+        self._may_lose_words = self._gave_up_words = True
+        self.window.close()
 
     # ---- connections
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtWidgets import QWidget
 
@@ -65,6 +65,26 @@ class Dialogs(QObject):
         asked.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         asked.named.connect(then)
         asked.open()
+
+    def ask_unsaved(self, words: Sequence[str], close: Callable[[], None]) -> None:
+        """Say which words would go with the window, and close it only if they may."""
+        from widgets.dialogs.unsaved import Unsaved
+
+        if any(one.isVisible() for one in self._window.findChildren(Unsaved)):
+            return
+        shown = [text or self.tr("(what was noted with a message)") for text in words]
+        asking = Unsaved(
+            self._window,
+            self.tr("Close without saving this?"),
+            self.tr(
+                "It could not be written to the disk and will be lost. Stay and make room, or copy"
+                " it first; it is tried again every second."
+            ),
+            shown,
+        )
+        asking.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        asking.accepted.connect(close)
+        asking.open()
 
     def open_link(self, url: str) -> None:
         """Open a web or mail link, and only after asking: a model may have written it."""

@@ -39,7 +39,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "stores.not_saved": (
         "What was written last could not be saved.",
-        "Copy it before you close the window, and make sure that {path} can be written.",
+        "Make sure that {path} can be written before you start Leadline again.",
     ),
     "stores.not_a_chat": (
         "Not a chat exported from Leadline: {name}.",
