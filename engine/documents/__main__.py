@@ -63,7 +63,10 @@ def _serve(request: ReadRequest, replies: BinaryIO) -> Reply:
 
     try:
         document = read_document(
-            request.path, password=request.password, limits=request.limits, progress=progress
+            os.fsdecode(request.path),
+            password=request.password,
+            limits=request.limits,
+            progress=progress,
         )
     except UserError as error:
         return Failed(problem=error.problem)

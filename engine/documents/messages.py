@@ -18,9 +18,13 @@ EXIT_OUT_OF_MEMORY = 71
 
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Read this file. The password travels here, never on a command line others can see."""
+    """Read this file. The password travels here, never on a command line others can see.
 
-    path: str
+    Attributes:
+        path: As the file system has it: a name need not be UTF-8.
+    """
+
+    path: bytes
     limits: Limits
     password: str | None = None
 

@@ -7,6 +7,7 @@ crash, eat memory - comes out as one `UserError`.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -101,7 +102,8 @@ class ReadingJob:
         self, child: ChildProcess, progress: Callable[[int, int], None] | None
     ) -> Done | Failed | None:
         """Send the request and take replies until the last one; None when the process died."""
-        request = ReadRequest(path=str(self.path), password=self._password, limits=self._limits)
+        path = os.fsencode(self.path)
+        request = ReadRequest(path=path, password=self._password, limits=self._limits)
         # Why it died or was killed, its exit status and its log tell.
         with suppress(OSError):
             child.send(packed(request))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD_BYTES = 64 * 1024
+_REPLACED = "\ufffd"
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -104,6 +105,9 @@ def open_source(path: Path) -> Source:
 def as_user_error(error: OSError, path: Path) -> UserError:
     """The sentence for what the operating system said about a path."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
+        if _REPLACED in str(path):
+            # Of bytes that are no UTF-8 a desktop gives only that there was something.
+            return UserError("documents.name_not_text", name=path.name)
         return UserError("documents.missing", path=str(path))
     if isinstance(error, PermissionError):
         return UserError("documents.no_permission", name=path.name, path=str(path))

@@ -9,6 +9,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no file at {path}.",
         "Check the name, or whether the drive it lies on is connected.",
     ),
+    "documents.name_not_text": (
+        "The name of {name} holds characters that cannot be read.",
+        "Rename the file, and add it again.",
+    ),
     "documents.no_permission": (
         "{name} may not be read by you.",
         "Give yourself permission to read {path}, or copy it to a folder of your own.",

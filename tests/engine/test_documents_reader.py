@@ -75,6 +75,19 @@ def test_a_problem_comes_back_with_its_parameters(tmp_path: Path) -> None:
     assert "nowhere.txt" in caught.value.message
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+def test_a_name_need_not_be_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"lease \xff.txt")
+    path.write_text("The notice is thirty days.")
+    document = DocumentReader().read(path)
+    assert "thirty days" in document.pages[0].text
+    assert document.name == "lease \ufffd.txt"
+    # All that a desktop gives of such a name.
+    with pytest.raises(UserError) as caught:
+        DocumentReader().read(tmp_path / "lease \ufffd.txt")
+    assert caught.value.code == "documents.name_not_text"
+
+
 def test_the_password_goes_through(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "secret.pdf", ["The combination is 12"], password="tide")
     assert DocumentReader().read(path, password="tide").text == "The combination is 12"
