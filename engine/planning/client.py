@@ -253,6 +253,8 @@ def _problem(exit_: WorkerExit) -> Problem:
     if "reason" in problem.params:
         reason = {"reason": problem.params["reason"]}
         return Problem(code="planning.crashed", params=reason, detail=problem.detail)
+    if problem.code == "worker.killed":
+        return Problem(code="planning.killed", detail=problem.detail)
     if problem.code == "worker.garbled":
         status = "its answer could not be understood"
     else:

@@ -196,6 +196,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The planner could not be started: {reason}",
         "Close other programs and change the setting once more.",
     ),
+    "planning.killed": (
+        "The planner was killed from outside (SIGKILL). The system does this when memory runs out.",
+        "Close other programs and try again, or choose a smaller model.",
+    ),
     "planning.died": (
         "The planner ended while measuring ({status}).",
         "Change the setting back, or check the file.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -122,6 +124,20 @@ def test_a_file_that_crashes_the_planner_is_a_sentence(
         # The next question starts it again.
         settings = EngineSettings(model_path=str(demo_model), devices=("cpu",))
         assert planner.plan(Ask(request_id=0, settings=settings)).verdict == "ok"
+
+
+def test_a_planner_that_is_killed_blames_memory_and_not_the_settings(
+    listener: Listener, demo_model: Path
+) -> None:
+    settings = EngineSettings(model_path=str(demo_model), devices=("cpu",), n_ctx=4096)
+    listener.client.send(Ask(request_id=0, settings=settings))
+    pid = listener.client.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while not isinstance(answer := listener.answers.get(timeout=30), Failed):
+        pass
+    assert answer.problem.code == "planning.killed"
+    assert "  " not in answer.problem.message
 
 
 def test_the_process_leaves_when_idle_and_comes_back(demo_model: Path) -> None:
