@@ -15,7 +15,7 @@ from engine.errors import UserError
 from engine.paths import log_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtWidgets import QApplication
 
@@ -65,7 +65,7 @@ def _run(application: QApplication, options: argparse.Namespace) -> int:
         desktop.later.add(_collect_garbage)
         if options.files:
             desktop.add_files(options.files)
-        _quit_on_signals(application)
+        _on_signals(application, application.quit)
         return application.exec()
     finally:
         desktop.close()
@@ -119,7 +119,10 @@ def _show(application: QApplication, error: UserError) -> None:
 
     # The settings that name a theme may be what cannot be read.
     theme.apply(application, theme.mode())
-    Message(None, "Leadline", f"{error.message} {error.fix}").exec()
+    message = Message(None, "Leadline", f"{error.message} {error.fix}")
+    # There is no loop of the application's own that could be told to quit.
+    _on_signals(application, message.reject)
+    message.exec()
 
 
 def _collect_garbage() -> None:
@@ -128,12 +131,12 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-def _quit_on_signals(application: QApplication) -> None:
-    """Ctrl-C and a polite kill close the window as a person would."""
+def _on_signals(application: QApplication, end: Callable[[], object]) -> None:
+    """Ctrl-C and a polite kill close what is open as a person would."""
     from PySide6.QtCore import QTimer
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: application.quit())
+        signal.signal(number, lambda *_: end())
     # Python sees a signal only when it runs: Qt's loop is woken now and then for that.
     timer = QTimer(application)
     timer.timeout.connect(lambda: None)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +18,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.session import State
+from app.store.chat_store import ChatStore
 from app.window.desktop import Desktop
 from app.window.later import Later, Step
 from tests.support.desk import PATIENCE_S, faulty
@@ -186,6 +190,43 @@ def test_the_first_paint_loads_nothing_that_it_does_not_show(tmp_path: Path) -> 
     own = {name for name in loaded if name.split(".")[0] in ("app", "engine", "widgets")}
     assert {"app.window.desktop", "widgets.chat.composer", "widgets.sidebar.sidebar"} <= own
     assert len(own) <= _MOST_MODULES, sorted(own)
+
+
+def test_a_second_start_says_so_until_it_is_interrupted(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "data").mkdir()
+    first = ChatStore(tmp_path / "data" / "chats.sqlite3")
+    second = subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LEADLINE_HOME": str(tmp_path),
+            "TMPDIR": str(temporary),
+            "QT_QPA_PLATFORM": "offscreen",
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with second, closing(first):
+        try:
+            assert second.stderr is not None
+            assert "already" in second.stderr.readline()
+            glyphs = tmp_path / "cache" / "glyphs"
+            begun = time.monotonic()
+            while not list(glyphs.glob("*/chevron-dim.svg")):
+                assert time.monotonic() - begun < PATIENCE_S
+                time.sleep(0.05)
+            # Now the message comes; before it is there, the signal ends the process by itself.
+            time.sleep(1.0)
+            while second.poll() is None and time.monotonic() - begun < PATIENCE_S:
+                second.send_signal(signal.SIGINT)
+                time.sleep(0.5)
+            assert second.returncode in (1, -signal.SIGINT)
+            assert list(temporary.iterdir()) == []
+        finally:
+            second.kill()
 
 
 def _said(program: str, home: Path, *arguments: str) -> set[str]:
