@@ -14,6 +14,9 @@ from app.store.chat_store import UNDO_KEPT_S
 from engine.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from app.documents.shelf import Shelf
     from app.hop import MainThread
     from app.notices import Notices
@@ -39,27 +42,61 @@ class Leftovers(QObject):
         self._store = store
         self._shelf = shelf
         self._hop = hop
-        notices.undo_passed.connect(self._clear_soon)
-        self._clear_soon()
+        self._is_offered = False
+        notices.undo_offered.connect(self._on_offered)
+        notices.undo_passed.connect(self._on_passed)
+        self._look()
 
     def close(self) -> None:
         """Look once more; nothing can be undone after the end of the app."""
         # Where the database cannot be read the next start looks again.
         with suppress(UserError, sqlite3.Error):
             self._store.purge(UNDO_KEPT_S).result()
-            self._clear()
+            self._remove(self._chats(), self._gone())
 
-    def _clear_soon(self) -> None:
+    def _on_offered(self) -> None:
+        self._is_offered = True
+
+    def _on_passed(self) -> None:
+        self._is_offered = False
+        self._look()
+
+    def _look(self) -> None:
         # Behind what is being written: a document may be on its way back.
+        self._behind_the_store(self._look_again)
+
+    def _look_again(self) -> None:
+        chats, gone = self._chats(), self._gone()
+        # What is gone may be about to be offered for an undo. That comes before the next answer.
+        self._behind_the_store(lambda: self._remove_unless_offered(chats, gone))
+
+    def _behind_the_store(self, then: Callable[[], None]) -> None:
         self._hop.when_done(
-            self._store.purge(UNDO_KEPT_S), lambda _none: self._clear(), lambda _error: None
+            self._store.purge(UNDO_KEPT_S), lambda _none: then(), lambda _error: None
         )
 
-    def _clear(self) -> None:
-        chats = {str(chat.id) for chat in self._store.chats.all()}
-        kept_notes(COMMAND_LINE).forget_gone({*chats, COMMAND_LINE})
+    def _remove_unless_offered(self, chats: set[str], gone: set[Path]) -> None:
+        if not self._is_offered:
+            self._remove(chats | self._chats(), gone & self._gone())
+
+    def _chats(self) -> set[str]:
+        return {str(chat.id) for chat in self._store.chats.all()}
+
+    def _gone(self) -> set[Path]:
+        """Pasted texts that no document has."""
         stored = {info.path for info in self._store.documents.all()}
-        with suppress(OSError):
-            for path in list(pasted_dir().iterdir()):
-                if str(path) not in stored and not self._shelf.has_file(str(path)):
-                    path.unlink(missing_ok=True)
+        try:
+            files = list(pasted_dir().iterdir())
+        except OSError:
+            return set()
+        return {
+            path
+            for path in files
+            if str(path) not in stored and not self._shelf.has_file(str(path))
+        }
+
+    def _remove(self, chats: set[str], files: set[Path]) -> None:
+        kept_notes(COMMAND_LINE).forget_gone({*chats, COMMAND_LINE})
+        for path in files:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
