@@ -78,6 +78,11 @@ class LedgerController(QObject):
             # not: nothing but the composer's text changes unsaid.
             return
         asked = (self._chat.prompt(self._view.draft().strip()), counting(self._chat.generation()))
+        if self._choices.is_undecided:
+            # A document that will go as passages is not counted whole meanwhile: the context would
+            # seem to be full.
+            self._is_dirty = True
+            return
         if self._is_dirty or asked != self._asked:
             self._asked, self._is_dirty = asked, False
             self._asked_id = self._engine.measure(*asked)

@@ -84,6 +84,11 @@ class LedgerChoices(QObject):
         self._shelf = shelf
         view.ledger_choice_requested.connect(self._on_choice)
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is open how some document of the chat goes along."""
+        return any(held.is_undecided for held in self._shelf.held(self._chat.chat_id))
+
     def of(self, segment: Segment) -> tuple[ChoiceView, ...]:
         """The choices for a part."""
         match segment.kind:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chat.prompting import PromptPart, prompt_documents
 from app.documents.automatic import choose_modes
 from engine.documents.model import Document, Page
-from engine.settings import GenerationSettings
+from engine.settings import GenerationSettings, validated
 from engine.worker.protocol import Measured, Prompt
+from tests.support.desk import open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
 
 N_CTX, RESERVE = 1000, 100
 
@@ -62,3 +67,26 @@ def test_each_goes_whole_that_fits_after_those_before_it(held: list[tuple[int, b
         over = taken + sizes[key] + RESERVE - N_CTX
         assert chosen[key] == (("whole", 0) if over <= 0 else ("passages", over))
         taken += sizes[key] if over <= 0 else 0
+
+
+@pytest.mark.model
+def test_a_document_that_goes_as_passages_is_not_said_to_fill_the_context(
+    qapp: QApplication, demo_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "lease.txt"
+    path.write_text("Clause 7. The notice is thirty days. The tenant pays 40 crowns.\n" * 100)
+    with open_desk(qapp) as desk:
+        generation = validated(desk.desktop.settings.generation, max_tokens=1)
+        desk.desktop.settings.set_generation(generation)
+        desk.load(demo_model, n_ctx=1024, devices=("cpu",))
+        desk.ask("Hi")
+        ledger, over = desk.desktop.ledger, list[int]()
+        ledger.measured.connect(lambda _measured: over.append(ledger.overflow_tokens))
+        desk.drop(path)
+        shelf, chat_id = desk.desktop.shelf, desk.chat.chat_id
+        desk.until(lambda: any(held.settled for held in shelf.held(chat_id)), "the decision")
+        assert [held.sent_as for held in shelf.held(chat_id)] == ["passages"]
+        known = len(over)
+        ledger.mark_dirty()
+        desk.until(lambda: len(over) > known, "a count of what is decided")
+        assert not any(over)
