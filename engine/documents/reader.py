@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from engine.documents.model import Document
 
 _AT_ONCE = 2
+_SIGKILL = 9
 _WATCH_INTERVAL_S = 0.1
 _END_S = 1.0
 
@@ -146,7 +147,9 @@ class ReadingJob:
             raise self._problem(self._stopped_by)
         if status == EXIT_OUT_OF_MEMORY or "MemoryError" in stderr:
             raise self._problem("documents.too_much_memory", stderr)
-        raise self._problem("documents.crashed", f"exit status {status}\n{stderr}")
+        # Nobody else than the system, or a person, sends this; nothing about the file is known.
+        code = "documents.killed" if status == -_SIGKILL else "documents.crashed"
+        raise self._problem(code, f"exit status {status}\n{stderr}")
 
     def _problem(self, code: str, detail: str = "") -> UserError:
         seconds = self._limits.stall_s

@@ -93,6 +93,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Reading {name} failed: the reader stopped in the middle of it.",
         "The file is probably damaged. Save it anew in the program it comes from and try again.",
     ),
+    "documents.killed": (
+        "Reading {name} failed: the reader was killed from outside (SIGKILL). The system does this "
+        "when memory runs out.",
+        "Close other programs and try again.",
+    ),
     "documents.not_started": (
         "Reading {name} could not be started ({reason}).",
         "Close other programs and try again.",

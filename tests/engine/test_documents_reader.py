@@ -154,13 +154,20 @@ def test_close_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
-def test_a_crash_becomes_a_sentence(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("SIGSEGV", "documents.crashed"),
+        ("SIGABRT", "documents.crashed"),
+        ("SIGKILL", "documents.killed"),
+    ],
+)
+def test_a_crash_becomes_a_sentence(tmp_path: Path, name: str, code: str) -> None:
     outcome, reader = Outcome(), DocumentReader()
     job = reader.start(long_pdf(tmp_path), on_done=outcome.on_done, on_failed=outcome.on_failed)
     child_of_this_process().send_signal(getattr(signal, name))
     assert job.wait(10)
-    assert [problem.code for problem in outcome.problems] == ["documents.crashed"]
+    assert [problem.code for problem in outcome.problems] == [code]
     assert "long.pdf" in outcome.problems[0].message
     assert "exit status -" in outcome.problems[0].detail
 
