@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 ROW_PX: Final = 28
 _GAP_PX: Final = 14.0
+# Beside the word of a button, as the style sheet says.
+_EDGE_PX: Final = 9
+# Between "Copied" and the next word.
+_LEAST_GAP_PX: Final = 6
 Piece = tuple[str, bool]
 
 
@@ -296,16 +300,25 @@ class Footer(QWidget):
         if not self._is_reply:
             x = self.width() - sum(map(self._width_of, row)) + 8
         for widget in row:
-            width = self._width_of(widget)
+            # Copy reaches below its neighbour, so that it need not grow to say that it is done.
+            width = max(self._width_of(widget), self._width_when_copied(widget))
             widget.setGeometry(x, y + (theme.px(ROW_PX) - theme.px(26)) // 2, width, theme.px(26))
-            x += width
+            x += self._width_of(widget)
 
     def _width_of(self, widget: QWidget) -> int:
         """The style's own width for a button with text is far too roomy for a quiet row."""
         if not isinstance(widget, QAbstractButton):
             return widget.sizeHint().width()
-        # Nothing moves when Copy says that it is done.
-        is_copy = widget in self._buttons[:1]
-        words = (widget.text(), self.tr("Copied")) if is_copy else (widget.text(),)
-        metrics = widget.fontMetrics()
-        return max(metrics.horizontalAdvance(each) + 18 if each else 26 for each in words)
+        if not widget.text():
+            return 26
+        # Nothing moves when Copy says that it is done: it has one width, before and after. The gap
+        # behind every word is one that the longer word can reach into.
+        metrics, copy, copied = widget.fontMetrics(), self.tr("Copy"), self.tr("Copied")
+        longer = metrics.horizontalAdvance(copied) - metrics.horizontalAdvance(copy)
+        text = copy if widget in self._buttons[:1] else widget.text()
+        return metrics.horizontalAdvance(text) + max(2 * _EDGE_PX, longer + _LEAST_GAP_PX)
+
+    def _width_when_copied(self, widget: QWidget) -> int:
+        if widget not in self._buttons[:1]:
+            return 0
+        return widget.fontMetrics().horizontalAdvance(self.tr("Copied")) + 2 * _EDGE_PX
