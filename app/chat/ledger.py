@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.engine.controller import EngineController
     from app.session import Session
     from engine.settings import GenerationSettings
-    from engine.worker.protocol import LeftOut, Prompt
+    from engine.worker.protocol import Failed, LeftOut, Prompt
     from widgets.chat.chat_view import ChatView
 
 # Typing asks again this often at most; counting a short message takes a few milliseconds.
@@ -48,6 +48,7 @@ class LedgerController(QObject):
         self._view = view
         self._asked: tuple[Prompt, GenerationSettings] | None = None
         self._asked_id = 0
+        self._reply_asked: tuple[Prompt, GenerationSettings] | None = None
         self._reply_asked_id = 0
         self._of_reply: Measured | None = None
         self._shown_chat: int | None = None
@@ -59,6 +60,7 @@ class LedgerController(QObject):
         self._timer.timeout.connect(self.refresh)
         self._timer.start()
         engine.measured.connect(self._on_measured)
+        engine.question_failed.connect(self._on_question_failed)
         engine.reply_event.connect(self._on_reply_event)
         engine.session_changed.connect(self._on_session_changed)
         chat.content_changed.connect(self.mark_dirty)
@@ -101,7 +103,8 @@ class LedgerController(QObject):
     def _on_asked(self, prompt: Prompt, generation: GenerationSettings) -> None:
         """A request is on its way: the draft that was counted last need not be what it holds."""
         self._of_reply = None
-        self._reply_asked_id = self._engine.measure(prompt, counting(generation))
+        self._reply_asked = prompt, counting(generation)
+        self._reply_asked_id = self._engine.measure(*self._reply_asked)
 
     def _on_measured(self, measured: Measured) -> None:
         if measured.request_id == self._reply_asked_id:
@@ -112,6 +115,15 @@ class LedgerController(QObject):
             self.latest = measured
             self._view.set_ledger(ledger_view(measured, self._choices))
             self.measured.emit(measured)
+
+    def _on_question_failed(self, failed: Failed) -> None:
+        # Of several requests to count, the engine answers only the latest, whoever asked for it.
+        if failed.problem.code != "worker.superseded":
+            return
+        if failed.request_id == self._asked_id:
+            self.mark_dirty()
+        elif failed.request_id == self._reply_asked_id and self._reply_asked is not None:
+            self._reply_asked_id = self._engine.measure(*self._reply_asked)
 
     def _on_reply_event(self, event: object) -> None:
         if not self._is_replying_here() or not self._chat.is_of_reply(event):

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.settings import GenerationSettings
+from engine.worker.protocol import Prompt, Turn
+from tests.support.desk import open_desk
 from tests.support.ledger_requests import Mixer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
 
 
 @pytest.mark.model
@@ -23,3 +28,22 @@ def test_what_is_measured_is_what_is_read(demo_model: Path, tmp_path: Path) -> N
     assert not mixer.tally.wrong
     assert mixer.tally.cached_tokens
     assert mixer.tally.left_out
+
+
+@pytest.mark.model
+def test_a_count_that_another_replaced_is_asked_again(qapp: QApplication, demo_model: Path) -> None:
+    """The engine answers the latest of several only; whoever chooses a document's mode asks too."""
+    with open_desk(qapp) as desk:
+        desk.load(demo_model)
+        ledger = desk.desktop.ledger
+        desk.until(lambda: ledger.latest is not None, "the first count")
+        ledger.latest = None
+        ledger.mark_dirty()
+        desk.engine.measure(_request("word " * 200_000), GenerationSettings())
+        ledger.refresh()
+        desk.engine.measure(_request("word"), GenerationSettings())
+        desk.until(lambda: ledger.latest is not None, "the count", timeout_s=20)
+
+
+def _request(text: str) -> Prompt:
+    return Prompt(chat_id="another", turns=(Turn(role="user", text=text),))
