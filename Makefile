@@ -49,7 +49,7 @@ test: setup-test ## All tests: the quick ones on JOBS processes, then those with
 	$(PYTEST) -m "$(SLOW)" || status=$$?; \
 	exit $$status
 
-check: lint fast-tests ## Style, types, import rules and the quick tests
+check: lint fast-tests ## Style, types, import rules and the tests that take a moment
 
 lint: setup-test
 	$(PY) -m ruff check $(PACKAGES)
@@ -58,7 +58,7 @@ lint: setup-test
 	.venv/bin/lint-imports
 
 fast-tests: setup-test
-	$(PYTEST) -q -n $(JOBS) --dist loadfile -m "not ($(SLOW))"
+	$(PYTEST) -q -n $(JOBS) --dist loadfile -m "not ($(SLOW) or window)"
 
 format: setup-test ## Put the code into its one style
 	$(PY) -m ruff check --fix $(PACKAGES)

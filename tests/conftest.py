@@ -37,6 +37,13 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["LEADLINE_HOME"], ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives the whole window with its processes: it takes seconds without a model too."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "open_desk" in vars(item.module):
+            item.add_marker("window")
+
+
 @pytest.fixture(autouse=True)
 def leadline_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that holds this test's chats, settings, caches and logs."""
