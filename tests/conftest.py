@@ -38,7 +38,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what drives the whole window with its processes: it takes seconds without a model too."""
+    """Mark what drives the whole window with its processes: seconds a test, model or not."""
     for item in items:
         if isinstance(item, pytest.Function) and "open_desk" in vars(item.module):
             item.add_marker("window")
