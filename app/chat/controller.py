@@ -145,6 +145,11 @@ class ChatController(QObject):
         """The chat a reply is being written in."""
         return self._answering.replying.chat_id if self._answering else None
 
+    @property
+    def is_replying_here(self) -> bool:
+        """Whether that is the open chat."""
+        return self.replying_in is not None and self.replying_in == self.chat_id
+
     def is_of_reply(self, event: object) -> bool:
         """Whether an event is of the reply itself, and not of what is done before it."""
         return self._answering is not None and self._answering.replying.is_of_reply(event)
@@ -180,7 +185,7 @@ class ChatController(QObject):
         branch = None if chat_id is None else self._branches.read(chat_id, writing_in=writing_in)
         self._branches.open_id = branch.chat.id if branch else None
         growing = self._answering.replying.message() if self._answering else None
-        if growing and branch and self._is_replying_here:
+        if growing and branch and self.is_replying_here:
             branch.replace(growing)
         self._screen.show_all()
         self._view.restore_draft(branch.chat.draft if branch else self._new_draft)
@@ -314,7 +319,7 @@ class ChatController(QObject):
 
     def show_version(self, message_id: int, index: int) -> None:
         """Show another version of a message and what follows it."""
-        if self.chat_id is not None and not self._is_replying_here:
+        if self.chat_id is not None and not self.is_replying_here:
             self._changes.show_version(self.chat_id, message_id, index)
 
     def branch_off(self, message_id: int) -> None:
@@ -326,7 +331,7 @@ class ChatController(QObject):
 
     def delete(self, message_id: int) -> None:
         """Delete a message with what follows it; can be undone."""
-        if self._is_replying_here:
+        if self.is_replying_here:
             self._notices.say(self.tr("Stop the reply before deleting in this chat."))
             return
         if self.chat_id is not None:
@@ -374,10 +379,6 @@ class ChatController(QObject):
         self.open(chat.id)
 
     # ---- small questions
-
-    @property
-    def _is_replying_here(self) -> bool:
-        return self.replying_in is not None and self.replying_in == self.chat_id
 
     def _assistant_message(self, message_id: int | None) -> Message | None:
         branch = self.branch

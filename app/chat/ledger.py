@@ -73,7 +73,7 @@ class LedgerController(QObject):
 
     def refresh(self) -> None:
         """Ask again if the request, or the composer's text, changed."""
-        if self._engine.session.loaded is None or self._is_replying_here():
+        if self._engine.session.loaded is None or self._chat.is_replying_here:
             return
         if self._asked is not None and not self._is_dirty and not self._can_be_typed_into():
             # Putting a long request together three times a second costs what a window at rest must
@@ -109,7 +109,7 @@ class LedgerController(QObject):
     def _on_measured(self, measured: Measured) -> None:
         if measured.request_id == self._reply_asked_id:
             self._of_reply = measured
-            if self._is_replying_here():
+            if self._chat.is_replying_here:
                 self._view.set_ledger(ledger_view(measured, self._choices))
         elif measured.request_id == self._asked_id:
             self.latest = measured
@@ -126,7 +126,7 @@ class LedgerController(QObject):
             self._reply_asked_id = self._engine.measure(*self._reply_asked)
 
     def _on_reply_event(self, event: object) -> None:
-        if not self._is_replying_here() or not self._chat.is_of_reply(event):
+        if not self._chat.is_replying_here or not self._chat.is_of_reply(event):
             return
         if isinstance(event, Delta) and self._of_reply is not None:
             self._view.set_ledger(growing_view(self._of_reply, event))
@@ -153,10 +153,6 @@ class LedgerController(QObject):
 
     def _can_be_typed_into(self) -> bool:
         return self._view.isVisible() and not self._view.window().isMinimized()
-
-    def _is_replying_here(self) -> bool:
-        replying_in = self._chat.replying_in
-        return replying_in is not None and replying_in == self._chat.chat_id
 
 
 def ledger_view(measured: Measured, choices: LedgerChoices) -> LedgerView:

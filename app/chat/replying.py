@@ -85,11 +85,6 @@ class Replying(QObject):
         """Whether an event is of the reply itself, and not of what is done before it."""
         return self._reply is not None and self._reply.request_id == getattr(event, "request_id", 0)
 
-    @property
-    def is_here(self) -> bool:
-        """Whether that is the open chat."""
-        return self._reply is not None and self._reply.chat_id == self._branches.open_id
-
     def message(self) -> Message | None:
         """The reply as it stands."""
         return self._reply.message() if self._reply else None
