@@ -163,8 +163,12 @@ class ChatController(QObject):
         """The settings of the open chat's replies."""
         return self._branches.generation(self.chat_id)
 
+    def prepare(self, draft: str = "") -> None:
+        """Have decided what goes along with a draft; `prompt` holds that a moment later."""
+        self.answering().requests.prepare_draft(self.chat_id, self.branch, draft)
+
     def prompt(self, draft: str = "") -> Prompt:
-        """What would be sent now, with what stands in the composer."""
+        """What would be sent now, with what stands in the composer. It starts nothing."""
         return self.answering().requests.for_draft(self.chat_id, self.branch, draft)
 
     def citation(self, target: str) -> KeptCitation | None:

@@ -79,12 +79,14 @@ class LedgerController(QObject):
             # Putting a long request together three times a second costs what a window at rest must
             # not: nothing but the composer's text changes unsaid.
             return
-        asked = (self._chat.prompt(self._view.draft().strip()), counting(self._chat.generation()))
+        draft = self._view.draft().strip()
+        self._chat.prepare(draft)
         if self._choices.is_undecided:
             # A document that will go as passages is not counted whole meanwhile: the context would
             # seem to be full.
             self._is_dirty = True
             return
+        asked = (self._chat.prompt(draft), counting(self._chat.generation()))
         if self._is_dirty or asked != self._asked:
             self._asked, self._is_dirty = asked, False
             self._asked_id = self._engine.measure(*asked)

@@ -67,21 +67,30 @@ class Requests:
 
     # ---- prompts
 
-    def for_draft(self, chat_id: int | None, branch: Branch | None, draft: str) -> Prompt:
-        """What would be sent now, with what stands in the composer."""
-        messages = [m for m in branch.messages if m.state != "streaming"] if branch else []
+    def prepare_draft(self, chat_id: int | None, branch: Branch | None, draft: str) -> None:
+        """Have decided what goes along with a draft: how documents are sent, and which passages.
+
+        That is known a moment later: ask again.
+        """
+        messages = _said(branch)
         self._modes.for_draft(
             chat_id,
             self._prompt_of(chat_id, messages, draft),
             self._counting(chat_id),
             moment=(len(messages), messages[-1].id if messages else 0, len(draft) // _LONGER),
         )
-        without = self._prompt(chat_id, messages, draft=draft)
+        if self._has_passages(chat_id):
+            without = self._prompt(chat_id, messages, draft=draft)
+            parts = self._shelf.parts(chat_id)
+            self._search.find_for_draft(draft, parts, without, self._counting(chat_id))
+
+    def for_draft(self, chat_id: int | None, branch: Branch | None, draft: str) -> Prompt:
+        """What would be sent now, with what stands in the composer and is known to go along."""
+        without = self._prompt(chat_id, _said(branch), draft=draft)
         if not self._has_passages(chat_id):
             return without
-        found = self._search.for_draft(
-            draft, self._shelf.parts(chat_id), without, self._counting(chat_id)
-        )
+        parts = self._shelf.parts(chat_id)
+        found = self._search.found_for_draft(draft, parts, without, self._counting(chat_id))
         return msgspec.structs.replace(without, passages=found)
 
     def for_reply(self, branch: Branch, message: Message, prefill_reply: str = "") -> Prompt:
@@ -280,6 +289,10 @@ class Requests:
 
         before = messages[: messages.index(question)]
         self.find_passages(chat_id, before, question.text, noted, known=known)
+
+
+def _said(branch: Branch | None) -> list[Message]:
+    return [m for m in branch.messages if m.state != "streaming"] if branch else []
 
 
 def _before(branch: Branch, message: Message) -> list[Message]:

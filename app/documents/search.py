@@ -92,36 +92,39 @@ class PassageSearch(QObject):
         )
         self._hop.when_done(work, on_found, on_failed)
 
-    def for_draft(
+    def find_for_draft(
+        self,
+        draft: str,
+        parts: Sequence[PromptPart],
+        without: Prompt,
+        generation: GenerationSettings,
+    ) -> None:
+        """Search for what is being typed, unless that is known; arguments are those of `find`."""
+        wanted = _wanted(draft, parts, without, generation)
+        if wanted == self._draft or self._is_drafting:
+            return
+        self._is_drafting = True
+
+        def found(given: Given) -> None:
+            from app.documents.passages import passages_text
+
+            self._is_drafting = False
+            self._draft, self._draft_text = wanted, passages_text(parts, given)
+
+        def failed(_error: UserError) -> None:
+            self._is_drafting = False
+
+        self.find(draft, parts, without, generation, found, failed)
+
+    def found_for_draft(
         self,
         draft: str,
         parts: Sequence[PromptPart],
         without: Prompt,
         generation: GenerationSettings,
     ) -> str:
-        """The passages that would go with what is being typed, as far as they are found.
-
-        They come a moment later: ask again.
-        """
-        wanted = (
-            draft,
-            without,
-            generation,
-            *((p.document.id, p.selection, p.mode) for p in parts),
-        )
-        if wanted != self._draft and not self._is_drafting:
-            self._is_drafting = True
-
-            def found(given: Given) -> None:
-                from app.documents.passages import passages_text
-
-                self._is_drafting = False
-                self._draft, self._draft_text = wanted, passages_text(parts, given)
-
-            def failed(_error: UserError) -> None:
-                self._is_drafting = False
-
-            self.find(draft, parts, without, generation, found, failed)
+        """The passages that go with what is being typed; empty until they are found."""
+        wanted = _wanted(draft, parts, without, generation)
         return self._draft_text if wanted == self._draft else ""
 
     def forget(self, document_id: str) -> None:
@@ -147,3 +150,10 @@ class PassageSearch(QObject):
 
         budget = passage_budget(self._asking.measure(without, generation), generation)
         return finder.find(question, parts, budget_tokens=budget, engine=self._asking, limit=limit)
+
+
+def _wanted(
+    draft: str, parts: Sequence[PromptPart], without: Prompt, generation: GenerationSettings
+) -> tuple[object, ...]:
+    """Equal as long as the same passages would be found."""
+    return (draft, without, generation, *((p.document.id, p.selection, p.mode) for p in parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from app.documents.automatic import choose_modes
 from engine.documents.model import Document, Page
 from engine.settings import GenerationSettings, validated
 from engine.worker.protocol import Measured, Prompt
-from tests.support.desk import open_desk
+from tests.support.desk import faulty, open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,28 @@ def test_each_goes_whole_that_fits_after_those_before_it(held: list[tuple[int, b
         over = taken + sizes[key] + RESERVE - N_CTX
         assert chosen[key] == (("whole", 0) if over <= 0 else ("passages", over))
         taken += sizes[key] if over <= 0 else 0
+
+
+def test_asking_for_a_prompt_starts_nothing(qapp: QApplication, tmp_path: Path) -> None:
+    path = tmp_path / "lease.txt"
+    path.write_text("Clause 7. The notice is thirty days.\n")
+    with open_desk(qapp, command=faulty()) as desk:
+        desk.load()
+        # Who counts what is being written has it decided; here nobody does.
+        desk.desktop.ledger._timer.stop()
+        desk.drop(path)
+        shelf, chat_id = desk.desktop.shelf, desk.chat.ensure_chat()
+        desk.until(lambda: shelf.parts(chat_id), "the text")
+        counts = list[int]()
+        desk.engine.measured.connect(lambda measured: counts.append(measured.request_id))
+        for _ in range(3):
+            assert desk.chat.prompt("Which notice?").documents
+            own = desk.engine.measure(Prompt(chat_id="another", turns=()), GenerationSettings())
+            desk.until(partial(counts.__contains__, own), "an answer of the engine")
+        assert len(counts) == 3
+        assert [held.settled for held in shelf.held(chat_id)] == [None]
+        desk.chat.prepare("Which notice?")
+        desk.until(lambda: all(held.settled for held in shelf.held(chat_id)), "the decision")
 
 
 @pytest.mark.model
