@@ -1,14 +1,15 @@
 """Which keywords of a JSON schema the rules made from it leave out.
 
 The converter takes the first kind of schema that fits and does not look at the other keywords of
-that place; this walks through a schema as it does. `oneOf` counts as kept: it is read as `anyOf`,
-which is the same unless its schemas overlap.
+that place; this walks through a schema as it does. It reads `oneOf` as `anyOf`, which is the same
+where no two of its schemas can hold at once.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from itertools import combinations
 from typing import Any
 
 Schema = dict[str, Any]
@@ -58,7 +59,10 @@ def _read(place: Schema, root: Schema) -> tuple[set[str], list[Any]]:
         return _with_type({"$ref"}, place, [_target(place, root)])
     if "oneOf" in place or "anyOf" in place:
         name = "oneOf" if place.get("oneOf") else "anyOf"
-        return _with_type({name}, place, [_target(one, root) for one in place[name]])
+        below = [_target(one, root) for one in place[name]]
+        # Of one that is read as the other, nothing keeps a second schema from holding as well.
+        is_kept = name == "anyOf" or all(_exclude(*two) for two in combinations(below, 2))
+        return _with_type({name} if is_kept else set(), place, below)
     if isinstance(kind, list):
         return {"type"}, []
     for name in ("const", "enum"):
@@ -79,6 +83,36 @@ def _with_type(kept: set[str], place: Schema, below: list[Any]) -> tuple[set[str
     """A type beside other schemas is kept where these are of the same."""
     is_theirs = all(isinstance(one, dict) and one.get("type") == place.get("type") for one in below)
     return (kept | {"type"} if is_theirs else kept), below
+
+
+def _exclude(one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Whether it can be seen that no value is of two schemas at once."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one is False or other is False
+    kinds = {str(one.get("type")), str(other.get("type"))}
+    if len(kinds) == 2 and "type" in one and "type" in other:
+        are_single = isinstance(one["type"], str) and isinstance(other["type"], str)
+        return are_single and kinds != {"integer", "number"}
+    ours, theirs = _values(one), _values(other)
+    if ours is not None and theirs is not None:
+        return ours.isdisjoint(theirs)
+    if one.get("type") == other.get("type") == "object":
+        shared = _required(one) & _required(other)
+        return any(_exclude(_property(one, name), _property(other, name)) for name in shared)
+    return False
+
+
+def _values(place: Schema) -> set[str] | None:
+    """The only values of a place, as JSON; None where it names none."""
+    if "const" in place:
+        return {json.dumps(place["const"], sort_keys=True)}
+    if isinstance(place.get("enum"), list):
+        return {json.dumps(value, sort_keys=True) for value in place["enum"]}
+    return None
+
+
+def _property(place: Schema, name: str) -> object:
+    return place.get("properties", {}).get(name, True)
 
 
 def _read_object(place: Schema) -> tuple[set[str], list[Any]]:

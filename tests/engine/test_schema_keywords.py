@@ -34,6 +34,8 @@ LEFT_OUT = {
     "required": ({"properties": {"a": {"type": "integer"}}, "required": ["b"]}, "{}", 1),
     "not": ({"type": "integer", "not": {"const": 1}}, "1", 1),
     "any of all": ({"allOf": [{"anyOf": [_A, {**_A, "minProperties": 2}]}]}, "{}", 1),
+    "one of many": ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "1", 1),
+    "one of two like it": ({"oneOf": [{"type": "object", **_A}, _A]}, '{"a":1}', 1),
     "below": ({"properties": {"n": {"type": "integer", "maximum": 3}}}, '{"n":7}', 1),
     "behind a reference": (
         {"items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "number", "maximum": 3}}},
@@ -52,6 +54,17 @@ KEPT = {
     "others": ({"type": "object", **_A, "unevaluatedProperties": False}, '{"a":1,"b":1}'),
     "all of": ({"allOf": [{"type": "object", **_A}]}, "{}"),
     "union": ({"type": "integer", "oneOf": [{"type": "integer", "const": 1}]}, '"a"'),
+    "one of two types": ({"oneOf": [{"type": "integer"}, {"type": "string"}]}, "true"),
+    "one of two values": ({"oneOf": [{"const": "a"}, {"enum": ["b", "c"]}]}, '"d"'),
+    "one of two kinds": (
+        {
+            "oneOf": [
+                {"type": "object", "properties": {"is": {"const": kind}}, "required": ["is"]}
+                for kind in ("cat", "dog")
+            ]
+        },
+        '{"is":"cow"}',
+    ),
     "format": ({"type": "string", "format": "date"}, '"a"'),
     "nothing asked": ({"type": "array", "uniqueItems": False, "minItems": 0}, "1"),
     "itself": (
