@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import msgspec
 
 from engine.bench.plan import CHAINS, Contender, Plan, Trial, contenders_of, trials_of
 from engine.bench.runner import Runner
-from engine.bench.statistics import run_of
+from engine.bench.statistics import half_quartile_distance, run_of
 from engine.errors import UserError
 from engine.settings import EngineSettings, GenerationSettings
 from engine.worker.session import BlockingWorker
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Loaded
 
 _LLAMA_BENCH = Path("/tmp/gpu/bin/llama-bench")
+_ROUNDS = 3
 _RANDOM_MODEL = Path(__file__).with_name("random_model.py")
 
 
@@ -140,14 +142,18 @@ def _shares(ratios: dict[str, dict[str, float]], run: Run) -> list[tuple[str, fl
 # ---- llama-bench --------------------------------------------------------------------------------
 
 
-def llama_bench(case: Case, plan: Plan, threads: int, repetitions: int) -> dict[Trial, list[float]]:
-    """Tokens per second of each repetition, by test; nothing where it failed."""
+def llama_bench(case: Case, plan: Plan, threads: int) -> list[Run]:
+    """The tests of a plan as llama-bench runs them.
+
+    Raises:
+        OSError: It failed.
+    """
     lengths = {kind: [t.n for t in plan.trials if t.kind == kind] for kind in ("pp", "tg")}
     depths = ",".join(dict.fromkeys(str(trial.depth) for trial in plan.trials))
     command = [
         str(_LLAMA_BENCH),
         *("-m", str(case.model), "-p", str(lengths["pp"][0]), "-n", str(lengths["tg"][0])),
-        *("-d", depths, "-r", str(repetitions), "-ngl", "0" if case.on_cpu else "99"),
+        *("-d", depths, "-r", str(plan.repetitions), "-ngl", "0" if case.on_cpu else "99"),
         *("-fa", "1", "-ctk", case.kv, "-ctv", case.kv, "-sm", case.split, "-o", "json"),
         *(("-t", str(threads)) if case.on_cpu else ()),
     ]
@@ -156,49 +162,58 @@ def llama_bench(case: Case, plan: Plan, threads: int, repetitions: int) -> dict[
     )
     if done.returncode:
         raise OSError(f"llama-bench: status {done.returncode}: {done.stderr.strip()[-200:]}")
-    found: dict[Trial, list[float]] = {}
+    found: list[Run] = []
     for row in json.loads(done.stdout):
         kind, n = ("pp", row["n_prompt"]) if row["n_prompt"] else ("tg", row["n_gen"])
-        found[Trial("pp" if kind == "pp" else "tg", n, row["n_depth"])] = row["samples_ts"]
+        trial = Trial("pp" if kind == "pp" else "tg", n, row["n_depth"])
+        run = run_of(trial, Contender("raw"), [n / speed for speed in row["samples_ts"]])
+        found.append(msgspec.structs.replace(run, mode="llama-bench", label="llama-bench"))
     return found
-
-
-def _as_runs(halves: Sequence[dict[Trial, list[float]]], plan: Plan) -> list[Run]:
-    runs = []
-    for trial in plan.trials:
-        speeds = [speed for half in halves for speed in half.get(trial, [])]
-        if speeds:
-            run = run_of(trial, Contender("raw"), [trial.n / speed for speed in speeds])
-            runs.append(msgspec.structs.replace(run, mode="llama-bench", label="llama-bench"))
-    return runs
 
 
 # ---- cases --------------------------------------------------------------------------------------
 
 
 def measure(case: Case, plan: Plan, table: Table) -> None:
-    """llama-bench, the product beside the others in turn, llama-bench again."""
-    halves: list[dict[Trial, list[float]]] = []
+    """llama-bench, then the product beside the others, and again.
 
-    def half(threads: int) -> None:
-        try:
-            halves.append(llama_bench(case, plan, threads, (plan.repetitions + 1) // 2))
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            table.miss(f"{case.name}: llama-bench: {error}")
-
+    In rounds, as a virtual machine is a few hundredths faster or slower for seconds at a time.
+    """
+    part = replace(plan, repetitions=-(-plan.repetitions // _ROUNDS))
+    runs: list[Run] = []
     with BlockingWorker(env=case.environment) as worker:
         threads = worker.hello.build.physical_cores
-        half(threads)
         loaded = worker.load(case.settings(plan))
         table.device = _device(loaded)
-        outcome = Runner(worker, loaded).run(plan)
-    half(threads)
-    for problem in outcome.problems:
-        table.miss(f"{case.name}: {problem.message} {problem.detail[-300:]}")
-    runs = [*_as_runs(halves, plan), *outcome.runs]
+        for _ in range(_ROUNDS):
+            try:
+                runs.extend(llama_bench(case, part, threads))
+            except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+                table.miss(f"{case.name}: llama-bench: {error}")
+            outcome = Runner(worker, loaded).run(part)
+            runs.extend(outcome.runs)
+            for problem in outcome.problems:
+                table.miss(f"{case.name}: {problem.message} {problem.detail[-300:]}")
     order = {trial.name: index for index, trial in enumerate(plan.trials)}
-    runs.sort(key=lambda run: order[run.name])
-    table.add(case, runs, outcome.worker_rss_bytes)
+    merged = sorted(_merged(runs), key=lambda run: order[run.name])
+    table.add(case, merged, outcome.worker_rss_bytes)
+
+
+def _merged(runs: Sequence[Run]) -> list[Run]:
+    """One run for each test and contender, of the samples of all rounds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        found.setdefault((run.name, run.label), []).extend(run.samples)
+    first = {(run.name, run.label): run for run in reversed(runs)}
+    return [
+        msgspec.structs.replace(
+            first[key],
+            samples=tuple(samples),
+            tokens_per_second=round(statistics.median(samples), 3),
+            spread=round(half_quartile_distance(samples), 3),
+        )
+        for key, samples in found.items()
+    ]
 
 
 def _device(loaded: Loaded) -> str:
