@@ -18,6 +18,8 @@
 #define AHEAD 4096
 #define MOST_RANK 1024
 #define MOST_STEPS 24
+/* More than these are left to the samplers to sort. */
+#define MOST_ORDERED 256
 
 #define BROKEN (-1)
 #define TOO_MANY (-2)
@@ -49,8 +51,10 @@ typedef struct {
 
 typedef void (*apply_samplers)(void *chain, token_data_array *candidates);
 
-/* The largest logit of each whole block; the sum of all logits tells whether any is not finite. */
-static float block_tops(const float *logits, int32_t blocks, float *tops) {
+/* The largest logit of each block of `n`, and after them what reaches no bound, up to whole vectors.
+   The sum of all logits tells whether any is not finite. */
+static float block_tops(const float *logits, int32_t n, float *tops) {
+    int32_t blocks = n / BLOCK;
     /* Several, as each waits for itself. */
     lanes sums[4] = {0};
     for (int32_t block = 0; block < blocks; block++) {
@@ -70,6 +74,13 @@ static float block_tops(const float *logits, int32_t blocks, float *tops) {
     lanes sum = sums[0] + sums[1] + sums[2] + sums[3];
     float total = 0;
     for (int lane = 0; lane < LANES; lane++) total += sum[lane];
+    float rest = -INFINITY;
+    for (int32_t id = blocks * BLOCK; id < n; id++) {
+        total += logits[id];
+        rest = logits[id] > rest ? logits[id] : rest;
+    }
+    tops[blocks] = rest;
+    for (int lane = 1; lane <= LANES; lane++) tops[blocks + lane] = NAN;
     return total;
 }
 
@@ -81,22 +92,32 @@ static bool any_broken(const float *numbers, int32_t count) {
     return broken;
 }
 
-/* How many numbers are at least `bound`. */
+/* How many numbers are at least `bound`. They are followed by NAN up to whole vectors. */
 static int32_t reaching(const float *numbers, int32_t count, float bound) {
-    int32_t i = 0, all = 0;
-    for (; i + LANES <= count; i += LANES)
+    int32_t all = 0;
+    for (int32_t i = 0; i < count; i += LANES)
         all += __builtin_popcount(reaching_bits(*(const lanes *)(numbers + i), bound));
-    for (; i < count; i++) all += numbers[i] >= bound;
     return all;
 }
 
+/* The largest of numbers, as for `reaching`. */
+static float largest_of(const float *numbers, int32_t count) {
+    lanes top = numbers[0] - (lanes){0};
+    for (int32_t i = 0; i + LANES <= count; i += LANES)
+        top = larger(*(const lanes *)(numbers + i), top);
+    float largest = largest_lane(top);
+    for (int32_t i = count / LANES * LANES; i < count; i++)
+        largest = numbers[i] > largest ? numbers[i] : largest;
+    return largest;
+}
+
 /* A bound that at least `rank` numbers reach, and few more; minus infinity if that takes all.
+   Numbers as for `reaching`.
 
    By halving, as a count has no branches for the processor to guess wrong. */
 static float bound_of(const float *numbers, int32_t count, int32_t rank) {
     if (rank >= count) return -INFINITY;
-    float top = -INFINITY;
-    for (int32_t i = 0; i < count; i++) top = numbers[i] > top ? numbers[i] : top;
+    float top = largest_of(numbers, count);
     if (rank == 1) return top;
     float high = top, width = 16;
     while (reaching(numbers, count, top - width) < rank) {
@@ -172,7 +193,7 @@ static int32_t take(const float *logits, int32_t first, int32_t end, float bound
 }
 
 /* Fills `found` with the `rank` largest logits of `n`, and all equal to the least of them. All that
-   reach `floor` are among them. `tops` has room for n / 128 numbers, `found->data` for `room`.
+   reach `floor` are among them. `tops` has room for n / 128 + 17 numbers, `found->data` for `room`.
 
    Likely tokens are neighbours where a vocabulary was made of the commonest first. So the tops of
    blocks only give a first bound, and what reaches it may be many times the rank.
@@ -181,20 +202,21 @@ static int32_t take(const float *logits, int32_t first, int32_t end, float bound
    rank is too large for this, or too many logits are equal. */
 int leadline_candidates(const float *logits, int32_t n, int32_t rank, float *tops, int32_t room,
                         token_data_array *found, float *floor) {
-    int32_t blocks = n / BLOCK, count = 0;
+    int32_t blocks = (n + BLOCK - 1) / BLOCK, count = 0;
     if (rank < 1 || rank > MOST_RANK || room <= rank + BLOCK) return TOO_MANY;
-    float sum = block_tops(logits, blocks, tops);
-    for (int32_t id = blocks * BLOCK; id < n; id++) sum += logits[id];
-    if (!isfinite(sum) && any_broken(logits, n)) return BROKEN;
+    if (!isfinite(block_tops(logits, n, tops)) && any_broken(logits, n)) return BROKEN;
     float bound = bound_of(tops, blocks, rank);
-    for (int32_t first = 0; first < n; first += BLOCK) {
-        int32_t block = first / BLOCK, end = first + BLOCK < n ? first + BLOCK : n;
-        if (block < blocks && tops[block] < bound) continue;
-        if (count + BLOCK >= room) {
-            count = keep_largest(found->data, count, rank, &bound);
-            if (count + BLOCK >= room) return TOO_MANY;
+    for (int32_t some = 0; some < blocks; some += LANES) {
+        uint32_t bits = reaching_bits(*(const lanes *)(tops + some), bound);
+        for (; bits; bits &= bits - 1) {
+            int32_t first = (some + __builtin_ctz(bits)) * BLOCK;
+            if (count + BLOCK >= room) {
+                count = keep_largest(found->data, count, rank, &bound);
+                if (count + BLOCK >= room) return TOO_MANY;
+            }
+            int32_t end = first + BLOCK < n ? first + BLOCK : n;
+            count = take(logits, first, end, bound, found->data, count);
         }
-        count = take(logits, first, end, bound, found->data, count);
     }
     count = keep_largest(found->data, count, rank, &bound);
     if (bound == -INFINITY) return TOO_MANY;
@@ -203,6 +225,30 @@ int leadline_candidates(const float *logits, int32_t n, int32_t rank, float *top
     found->sorted = false;
     *floor = bound;
     return 0;
+}
+
+/* Puts candidates in order, the likeliest first, unless they are many or one is no number.
+
+   The samplers would do it too, but compare one by one, and the processor guesses half of the outcomes
+   wrong. Here each is compared with all others at once: so many are ahead of it. */
+static void put_in_order(token_data_array *found) {
+    int32_t count = (int32_t)found->size;
+    if (count > MOST_ORDERED) return;
+    float logits[MOST_ORDERED + LANES];
+    token_data ordered[MOST_ORDERED];
+    bool taken[MOST_ORDERED] = {false};
+    for (int32_t i = 0; i < count; i++) logits[i] = found->data[i].logit;
+    for (int lane = 0; lane < LANES; lane++) logits[count + lane] = NAN;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t place = reaching(logits, count, logits[i]) - 1;
+        if (place < 0) return;
+        /* Equal ones share the last of their places. */
+        while (taken[place]) place--;
+        taken[place] = true;
+        ordered[place] = found->data[i];
+    }
+    memcpy(found->data, ordered, (size_t)count * sizeof *ordered);
+    found->sorted = true;
 }
 
 /* Gives up what the caches hold of logits that were read. A GPU that writes the next ones there has
@@ -259,6 +305,7 @@ int32_t leadline_step(step *s, int32_t position) {
     }
     int64_t chosen = 0;
     if (s->choosing) {
+        put_in_order(s->found);
         s->apply(s->choosing, s->found);
         chosen = s->found->selected;
     }

@@ -64,6 +64,12 @@ def sound(logit: float) -> float:
     return logit
 
 
+def tops_room(n_vocab: int) -> int:
+    """How many numbers the compiled search needs room for."""
+    # One per block, one for what is left over, and up to the end of the widest vector.
+    return n_vocab // BLOCK + 17
+
+
 @cache
 def compiled_library() -> ctypes.CDLL | None:
     """The library of sampling.c, or None where it was not compiled."""
@@ -81,7 +87,7 @@ class _Compiled:
         self._find = library.leadline_candidates
         self._find.argtypes = [pointer, count, count, pointer, count, pointer, pointer]
         self._n_vocab = n_vocab
-        self._tops = np.empty(n_vocab // BLOCK, dtype=np.float32)
+        self._tops = np.empty(tops_room(n_vocab), dtype=np.float32)
         self._tops_address = self._tops.ctypes.data
         self._floor = ctypes.c_float()
         self._floor_address = ctypes.addressof(self._floor)

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.llama.library import address_of, api
-from engine.llama.sampling_search import BLOCK, BROKEN, TOO_MANY, compiled_library
+from engine.llama.sampling_search import BLOCK, BROKEN, TOO_MANY, compiled_library, tops_room
 
 if TYPE_CHECKING:
     from engine.llama.context import Context
@@ -73,7 +73,7 @@ class Stepper:
         room, found = candidates.prepared()
         self._candidates = candidates
         self._next = [np.zeros(1, dtype=kind) for kind in (np.int32, np.int32, np.int8)]
-        self._tops = np.empty(context.n_vocab // BLOCK, dtype=np.float32)
+        self._tops = np.empty(tops_room(context.n_vocab), dtype=np.float32)
         token, position, wanted = (array.ctypes.data for array in self._next)
         self._state = _Step(
             context=context.handle,
