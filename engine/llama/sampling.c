@@ -51,8 +51,8 @@ typedef struct {
 
 typedef void (*apply_samplers)(void *chain, token_data_array *candidates);
 
-/* The largest logit of each block of `n`, and after them what reaches no bound, up to whole vectors.
-   The sum of all logits tells whether any is not finite. */
+/* The largest logit of each block of `n`, and behind them NAN, which reaches no bound, up to whole
+   vectors. The sum of all logits tells whether any is not finite. */
 static float block_tops(const float *logits, int32_t n, float *tops) {
     int32_t blocks = n / BLOCK;
     /* Several, as each waits for itself. */
@@ -229,8 +229,8 @@ int leadline_candidates(const float *logits, int32_t n, int32_t rank, float *top
 
 /* Puts candidates in order, the likeliest first, unless they are many or one is no number.
 
-   The samplers would do it too, but compare one by one, and the processor guesses half of the outcomes
-   wrong. Here each is compared with all others at once: so many are ahead of it. */
+   The samplers would do it too, but compare one by one, and the processor guesses half of the
+   outcomes wrong. Here each is compared with all others at once, which tells its place. */
 static void put_in_order(token_data_array *found) {
     int32_t count = (int32_t)found->size;
     if (count > MOST_ORDERED) return;
@@ -281,28 +281,36 @@ typedef struct {
     float floor;
 } step;
 
-/* Waits for the logits of the last decode and chooses a token. If it `decodes`, that happens too, at
-   `position`, unless the token ends the reply or the context is full.
+/* Fills `found` with candidates and adjusts them. At least `least` have to stay above the floor
+   then, so that none from outside can matter: where they are fewer, more are taken.
 
-   `rank` as for leadline_candidates; `adjusting` may be null; at least `least` candidates have to
-   stay above the floor after it, so that none from outside can matter; without `choosing` the
-   likeliest is taken.
+   Returns 0 or what leadline_candidates does. */
+static int adjusted_candidates(step *s, const float *logits) {
+    for (int32_t rank = s->rank;; rank *= 2) {
+        s->found->data = s->data;
+        int code =
+            leadline_candidates(logits, s->n_vocab, rank, s->tops, s->room, s->found, &s->floor);
+        if (code || !s->adjusting) return code;
+        s->apply(s->adjusting, s->found);
+        int32_t above = 0;
+        for (size_t i = 0; i < s->found->size; i++) above += s->found->data[i].logit >= s->floor;
+        if (above >= s->least) return 0;
+    }
+}
+
+/* Waits for the logits of the last decode and chooses a token. If it `decodes`, that happens too,
+   at `position`, unless the token ends the reply or the context is full.
+
+   `rank` as for leadline_candidates, to begin with; `adjusting` may be null, `least` as above;
+   without `choosing` the likeliest is taken.
 
    Returns the token, or what leadline_candidates returned instead of 0, or NO_LOGITS. */
 int32_t leadline_step(step *s, int32_t position) {
     s->decoded = false;
     const float *logits = s->logits_of(s->context, -1);
     if (!logits) return NO_LOGITS;
-    s->found->data = s->data;
-    int code =
-        leadline_candidates(logits, s->n_vocab, s->rank, s->tops, s->room, s->found, &s->floor);
+    int code = adjusted_candidates(s, logits);
     if (code) return code;
-    if (s->adjusting) {
-        s->apply(s->adjusting, s->found);
-        int32_t above = 0;
-        for (size_t i = 0; i < s->found->size; i++) above += s->found->data[i].logit >= s->floor;
-        if (above < s->least) return TOO_MANY;
-    }
     int64_t chosen = 0;
     if (s->choosing) {
         put_in_order(s->found);

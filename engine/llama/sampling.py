@@ -115,7 +115,7 @@ class Sampler:
         # Logits stay as they are, so the k largest are all that top-k lets through.
         self._rank_decides = settings.top_k > 0 and self._adjusting.length == 0
         adjusted = self._adjusting.length > 0
-        self._first_rank = first_rank(settings, adjusted=adjusted, last_n=last_n)
+        self._first_rank = first_rank(settings, adjusted=adjusted)
         for token in prompt:
             self._note(int(token))
 

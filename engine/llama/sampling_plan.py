@@ -26,9 +26,8 @@ class StepPlan:
     choosing: int
 
 
-GREEDY_RANK = 8
 # A window that proves too small is widened; one too large slows every draw.
-_MOST_PUSHED = 64
+GREEDY_RANK = 8
 
 
 def is_greedy(settings: GenerationSettings) -> bool:
@@ -72,18 +71,16 @@ def raises_logits(settings: GenerationSettings) -> bool:
     )
 
 
-def first_rank(settings: GenerationSettings, *, adjusted: bool, last_n: int) -> int:
+def first_rank(settings: GenerationSettings, *, adjusted: bool) -> int:
     """How many tokens the first window holds at least.
 
     Args:
         settings: What the user asked for.
         adjusted: Whether single logits change before the draw.
-        last_n: Tokens that penalties look back over; 0 without penalties.
     """
     if is_greedy(settings):
         return GREEDY_RANK
     if settings.top_k == 0:
         return 1
-    # Penalties push tokens out of the top k, at most those they look at, and others move up.
-    pushed = min(last_n, _MOST_PUSHED) or settings.top_k // 2
-    return settings.top_k + (pushed + GREEDY_RANK if adjusted else 0)
+    # Penalties push few tokens out of the top k, as most of those stay above the window's floor.
+    return settings.top_k + (settings.top_k // 4 + GREEDY_RANK if adjusted else 0)

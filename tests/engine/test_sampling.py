@@ -15,6 +15,8 @@ from engine.llama.context import Context
 from engine.llama.library import api
 from engine.llama.model import Model
 from engine.llama.sampling import Sampler
+from engine.llama.sampling_search import compiled_library
+from engine.llama.stepping import Stepper
 from engine.llama.vocabulary import Vocabulary
 from engine.models.demo import demo_model_path
 from engine.settings import EngineSettings, GenerationSettings
@@ -56,6 +58,9 @@ SETTINGS = {
     ),
     "presence and frequency": GenerationSettings(
         seed=7, presence_penalty=1.5, frequency_penalty=0.7, repeat_last_n=-1
+    ),
+    "most are pushed out": GenerationSettings(
+        seed=7, top_k=8, presence_penalty=40.0, repeat_last_n=-1
     ),
     "raising": GenerationSettings(
         seed=7, presence_penalty=-2.0, frequency_penalty=-1.0, repeat_penalty=0.7
@@ -209,6 +214,35 @@ def test_candidates_and_probabilities_are_those_of_the_full_chain(real: Fixture,
                 assert token == expected
         sampler.close()
         api().llama_sampler_free(chain)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, settings in SETTINGS.items()
+        if (settings.top_k or settings.temperature <= 0)
+        and name not in ("raising", "bias", "greedy, bias")
+    ],
+)
+def test_a_compiled_step_draws_what_the_full_chain_draws(real: Fixture, name: str) -> None:
+    if compiled_library() is None:
+        pytest.skip("nothing was compiled here")
+    settings = SETTINGS[name]
+    for length, logits in real.rows:
+        # Those that were written before are likeliest, so that penalties have what to push out.
+        repeating = logits.copy()
+        repeating[real.tokens[:length]] += 12
+        for row in (logits, repeating):
+            chain = full_chain(real, settings, length)
+            sampler = real.sampler(settings, length)
+            stepper = Stepper.of(real.context, sampler, decodes=False, stops=False)
+            assert stepper is not None
+            real.context.logits()[:] = row
+            for _ in range(3):
+                assert stepper.step(length) == drawn(chain, row)[0]
+            sampler.close()
+            api().llama_sampler_free(chain)
 
 
 @pytest.mark.parametrize(
