@@ -28,10 +28,11 @@ def memory_class(model: int) -> MemoryClass:
         return "none"
     if llama.llama_model_is_recurrent(model):
         return "recurrent"
-    if llama.llama_model_is_hybrid(model):
-        return "hybrid"
+    # llama.cpp calls these hybrid as well.
     if _architecture(llama, model) in _COMPRESSED:
         return "compressed"
+    if llama.llama_model_is_hybrid(model):
+        return "hybrid"
     return "swa" if llama.llama_model_n_swa(model) > 0 else "attention"
 
 

@@ -33,11 +33,11 @@ def randomized(name: str, folder: Path, seed: int = 7) -> Path:
     random = np.random.default_rng(seed)
     for tensor in GGUFReader(path, "r+").tensors:
         if tensor.data.dtype == np.float32:
-            tensor.data[:] = _values(tensor.name, tensor.data.shape, random)
+            tensor.data[:] = random_values(tensor.name, tensor.data.shape, random)
     return path
 
 
-def _values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> Values:
+def random_values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> Values:
     noise: Values = random.standard_normal(shape, dtype=np.float32)
     if "norm" in name and name.endswith("weight"):
         return np.float32(1) + np.float32(0.1) * noise

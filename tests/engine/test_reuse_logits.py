@@ -11,46 +11,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from engine.llama.reuse_memory import memory_class
 from tests.engine.kv_reader import BareModel, Reader, difference
 from tests.engine.random_zoo import randomized
+from tests.engine.tiny_deepseek4 import write_deepseek4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.worker.protocol import MemoryClass
     from tests.engine.kv_reader import Tokens
 
 pytestmark = pytest.mark.model
 
-ARCHITECTURES = (
-    "llama-dense",
-    "deepseek2-moe",
-    "deepseek32-moe",
-    "minimax-m3-moe",
-    "gemma3-dense",
-    "gpt-oss-moe",
-    "cohere2-dense",
-    "llama4-moe",
-    "mamba-dense",
-    "mamba2-dense",
-    "falcon-h1-dense",
-    "granitehybrid-dense",
-    "jamba-dense",
-    "kimi-linear-moe",
-    "lfm2-dense",
-    "nemotron_h-dense",
-    "qwen35-dense",
-    "qwen3next-moe",
-)
+KINDS: dict[str, MemoryClass] = {
+    "llama-dense": "attention",
+    "deepseek2-moe": "attention",
+    "deepseek32-moe": "attention",
+    "deepseek4": "compressed",
+    "minimax-m3-moe": "attention",
+    "gemma3-dense": "swa",
+    "gpt-oss-moe": "swa",
+    "cohere2-dense": "swa",
+    "llama4-moe": "swa",
+    "mamba-dense": "recurrent",
+    "mamba2-dense": "recurrent",
+    "falcon-h1-dense": "hybrid",
+    "granitehybrid-dense": "hybrid",
+    "jamba-dense": "hybrid",
+    "kimi-linear-moe": "hybrid",
+    "lfm2-dense": "hybrid",
+    "nemotron_h-dense": "hybrid",
+    "qwen35-dense": "hybrid",
+    "qwen3next-moe": "hybrid",
+}
 # Of the spread of the logits. Batches of other sizes round otherwise; a wrong prefix shows more.
 NOISE = 1e-4
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(scope="module", params=KINDS)
 def model(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BareModel]:
     folder = tmp_path_factory.mktemp("random-zoo")
-    with BareModel(randomized(request.param, folder)) as loaded:
+    written = write_deepseek4 if request.param == "deepseek4" else None
+    path = written(folder / "deepseek4.gguf") if written else randomized(request.param, folder)
+    with BareModel(path) as loaded:
+        assert memory_class(loaded.handle) == KINDS[request.param]
         yield loaded
 
 
