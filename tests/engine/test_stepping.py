@@ -1,4 +1,4 @@
-"""The compiled step alone: what it draws, what it decodes, and when it leaves that to the sampler."""
+"""The compiled step alone: what it draws and decodes, and when it leaves that to the sampler."""
 
 from __future__ import annotations
 
