@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from engine.models.demo import resolve_model
 from engine.models.header import read_header
 from engine.models.projector import projectors_beside
+from engine.settings.engine_settings import KvType
 
 if TYPE_CHECKING:
     import argparse
@@ -36,5 +37,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _words(name: str) -> str:
-    # Names of KV types keep their underscore.
-    return name.replace("_", " ").replace(" q8 0", " q8_0").replace(" q4 0", " q4_0")
+    words = name.replace("_", " ")
+    for kv_type in get_args(KvType):
+        # Its name keeps the underscore.
+        words = words.replace(kv_type.replace("_", " "), kv_type)
+    return words
