@@ -15,11 +15,13 @@ from PySide6.QtCore import QObject, QSize, QTimer
 
 from app.session import State
 from app.window.sample_chat import add_long_chat, add_sample_chat
+from engine.settings import validated
 from widgets import theme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from PySide6.QtGui import QImage
     from PySide6.QtWidgets import QApplication, QWidget
 
     from app.window.desktop import Desktop
@@ -29,6 +31,7 @@ SIZES = (QSize(1280, 800), QSize(1920, 1080))
 THEMES = ("light", "dark")
 _STEP_TIMEOUT_S = 180.0
 _SETTLE_S = 0.4
+_SHORT_REPLY_TOKENS = 120
 
 
 def take_screenshots(application: QApplication, folder: str) -> int:
@@ -128,6 +131,9 @@ class Gallery(QObject):
         chat_id = desktop.chat.chat_id
         if chat_id is None:
             return
+        # A small model may go on until its context is full.
+        short = validated(desktop.settings.generation, max_tokens=_SHORT_REPLY_TOKENS)
+        desktop.settings.set_generation(short)
         for held in desktop.shelf.held(chat_id):
             desktop.shelf.choose_mode(chat_id, held.key, "passages")
         desktop.chat_view.send_requested.emit("How did sailors read the marks in the dark?")
@@ -189,9 +195,24 @@ class Gallery(QObject):
             for size in SIZES:
                 shown.resize(size)
                 yield _after(_SETTLE_S)
+                yield self._drawn(shown)
                 path = self._folder / f"{name}-{mode}-{size.width()}x{size.height()}.png"
                 if not shown.grab().save(str(path)):
                     raise OSError(f"cannot write {path}")
+
+    def _drawn(self, shown: QWidget) -> Callable[[], bool]:
+        """Whether formulas and colours are there and, while no reply grows, nothing moves."""
+        seen: list[QImage] = []
+
+        def is_drawn() -> bool:
+            # What is in sight is asked for when it is painted.
+            seen[:] = [*seen[-1:], shown.grab().toImage()]
+            if self._desktop.chat_view.typesetter.is_busy:
+                return False
+            grows = self._desktop.engine.session.is_answering
+            return grows or (len(seen) > 1 and seen[0] == seen[1])
+
+        return is_drawn
 
 
 def _after(seconds: float) -> Callable[[], bool]:

@@ -90,6 +90,11 @@ class Typesetter(QObject):
 
         self._submit(warm_up)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was asked for is still being made."""
+        return None in self._spans.values() or None in self._formulas.values()
+
     def close(self) -> None:
         """Make nothing any more; what is being made is finished and forgotten."""
         self._worker.close()
