@@ -129,22 +129,28 @@ class EngineStrip(QFrame):
             self._row.addWidget(self._bars[-1], 1)
         for bar, device in zip(self._bars, shown, strict=False):
             bar.set_device(device)
-        self._show_bars()
+        self._show_what_fits()
 
-    def _show_bars(self) -> None:
-        """As many as there is room for; the model and the way back to the pane come first."""
+    def _show_what_fits(self) -> None:
+        """The model and the way back to the pane come first, then the speed, then the bars."""
         edges = self.contentsMargins()
-        others = self._whole.minimumSize().width() - self._row.minimumSize().width()
-        room = self.width() - edges.left() - edges.right() - others
+        room = self.width() - edges.left() - edges.right()
+        room -= self._whole.minimumSize().width() - self._row.minimumSize().width()
+        least = max(self._speed.minimumSizeHint().width(), self._speed.minimumWidth())
+        speed_px = least + self._whole.spacing()
+        room += 0 if self._speed.isHidden() else speed_px
+        has_speed = room >= speed_px
+        self._speed.setVisible(has_speed)
+        room -= speed_px if has_speed else 0
         each = self._bars[0].minimumSizeHint().width() + self._row.spacing() if self._bars else 1
         count = min(len(self._shown), max(0, (room + self._row.spacing()) // each))
         for at, bar in enumerate(self._bars):
             bar.setVisible(at < count)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show the bars that fit."""
+        """Show what fits."""
         super().resizeEvent(event)
-        self._show_bars()
+        self._show_what_fits()
 
     def append_speed(self, sample: SpeedSample) -> None:
         """Take the newest reading for the next tick."""

@@ -202,6 +202,8 @@ class ElidedLabel(QLabel):
         self._whole, self._detail = text, detail
         self.setAccessibleName(text)
         self._elide()
+        # What it would like changes also where what is left of it does not.
+        self.updateGeometry()
 
     def whole(self) -> str:
         """The text as it was given."""
@@ -244,11 +246,12 @@ class SectionHeading(QWidget):
         font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.2)
         self._title = label(title.upper(), "label", "faint")
         self._title.setFont(font)
-        self.value = label("", "label", "faint")
+        self.value = ElidedLabel("", "label", "faint")
+        self.value.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.value.setFont(theme.font("label", strong=True))
         self.value.setObjectName(f"{name}_value")
         right = QWidget()
-        self._right = row(theme.SPACE.s)
+        self._right = FlowLayout(theme.SPACE.s)
         self._right.addWidget(self.value)
         right.setLayout(self._right)
         whole = PairLayout(theme.SPACE.s)
@@ -258,8 +261,8 @@ class SectionHeading(QWidget):
 
     def set_value(self, text: str, tone: Tone = "faint", detail: str = "") -> None:
         """Show a figure at the right."""
-        self.value.setText(text)
-        self.value.setToolTip(detail)
+        self.value.set_whole(text, detail)
+        self.value.setVisible(bool(text))
         restyle(self.value, "tone", "faint" if tone in ("", "plain") else tone)
 
     def add(self, widget: QWidget) -> None:

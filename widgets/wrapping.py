@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem
 
 
@@ -79,24 +79,45 @@ class FlowLayout(_Wrapping):
     Args:
         spacing_px: Between widgets, and between lines.
         is_centred: Whether lines stand in the middle instead of at the left.
+        is_filled: Whether widgets share the whole width of their line.
     """
 
-    def __init__(self, spacing_px: int, *, is_centred: bool = False) -> None:
+    def __init__(
+        self, spacing_px: int, *, is_centred: bool = False, is_filled: bool = False
+    ) -> None:
         super().__init__(spacing_px)
         self._is_centred = is_centred
+        self._is_filled = is_filled
+
+    def expandingDirections(self) -> Qt.Orientation:
+        """Whether it takes more than it would like."""
+        return Qt.Orientation.Horizontal if self._is_filled else Qt.Orientation(0)
+
+    def hasHeightForWidth(self) -> bool:
+        """Whether rows come with narrowness; of one widget there is no second."""
+        return len(self._items) > 1 or any(item.hasHeightForWidth() for item in self._items)
 
     def _arrange(self, rect: QRect, *, move: bool) -> int:
         y = rect.y()
         for line in self._lines(rect.width()):
-            widths = [min(item.sizeHint().width(), rect.width()) for item in line]
+            widths = self._widths(line, rect.width())
+            heights = [_height(item, width) for item, width in zip(line, widths, strict=True)]
             free = rect.width() - sum(widths) - self._gap * (len(line) - 1)
-            x = rect.x() + (free // 2 if self._is_centred else 0)
-            for item, width in zip(line, widths, strict=True):
+            x, tall = rect.x() + (free // 2 if self._is_centred else 0), max(heights)
+            for item, width, height in zip(line, widths, heights, strict=True):
                 if move:
-                    item.setGeometry(QRect(QPoint(x, y), QSize(width, item.sizeHint().height())))
+                    item.setGeometry(QRect(x, y + (tall - height) // 2, width, height))
                 x += width + self._gap
-            y += max(item.sizeHint().height() for item in line) + self._gap
+            y += tall + self._gap
         return max(0, y - self._gap - rect.y())
+
+    def _widths(self, line: list[QLayoutItem], width_px: int) -> list[int]:
+        wanted = [min(item.sizeHint().width(), width_px) for item in line]
+        free = width_px - sum(wanted) - self._gap * (len(line) - 1)
+        if not self._is_filled or free < 0:
+            return wanted
+        more, rest = divmod(free, len(line))
+        return [width + more + (at < rest) for at, width in enumerate(wanted)]
 
     def _lines(self, width_px: int) -> list[list[QLayoutItem]]:
         lines: list[list[QLayoutItem]] = []
@@ -117,14 +138,15 @@ class PairLayout(_Wrapping):
     """Two items at both ends of a line; where that is too short the second goes below the first.
 
     The first needs the least it can do with. So does the second when it expands, and takes what is
-    left of the line; otherwise it needs what it would like, and the first takes what is left.
+    left of the line; otherwise it needs what it would like, and the first takes what is left. What
+    would itself take a second line goes below before it does.
     """
 
     def _arrange(self, rect: QRect, *, move: bool) -> int:
         shown = [item for item in self._items if not item.isEmpty()]
         if len(shown) == 2:
             left, right = (item.minimumSize().width() for item in shown)
-            if not _expands(shown[1]):
+            if not _expands(shown[1]) or shown[1].hasHeightForWidth():
                 right = shown[1].sizeHint().width()
             spare = rect.width() - self._gap - left - right
             if spare >= 0 and _expands(shown[1]):

@@ -191,7 +191,7 @@ def test_the_layout_is_remembered_to_the_pixel(
     again.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(900, 600), (1280, 800), (1440, 900)])
+@pytest.mark.parametrize(("width", "height"), [(720, 480), (900, 600), (1280, 800), (1440, 900)])
 @pytest.mark.parametrize("text_px", [10, 20, 28])
 def test_no_page_cuts_off_what_is_beside_it_with_text_of_any_size(
     qapp: QApplication, window: MainWindow, text_px: int, width: int, height: int

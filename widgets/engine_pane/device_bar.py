@@ -71,7 +71,7 @@ class DeviceBar(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """The least it can do with."""
-        return QSize(theme.px(160), self.sizeHint().height())
+        return QSize(theme.px(130), self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it with the colours in force."""

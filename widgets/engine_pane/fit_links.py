@@ -6,7 +6,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from widgets import theme
-from widgets.parts import button, label, row
+from widgets.parts import button, label
+from widgets.wrapping import FlowLayout
 
 
 class FitLinks(QWidget):
@@ -20,7 +21,7 @@ class FitLinks(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        line = row(0)
+        line = FlowLayout(0)
         line.addWidget(label(self.tr("Fit:"), "label", "faint", strong=True))
         for goal, words, tip in (
             ("context", self.tr("longest"), self.tr("Fit the longest context")),

@@ -32,6 +32,7 @@ from widgets.engine_pane.viewdata import (
     SettingHints,
 )
 from widgets.parts import ScrollColumn, SectionHeading, button, column, row
+from widgets.wrapping import PairLayout
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
@@ -280,12 +281,14 @@ class EnginePane(QFrame):
     def _arranged(self) -> QVBoxLayout:
         heading = SectionHeading(self.tr("Settings"), "settings_heading")
         heading.add(self._fits)
-        more = row()
+        more, left, beginning = PairLayout(theme.SPACE.xs), row(), QWidget()
         everything = button(self.tr("All settings"), "settings_all", "quiet")
         icons.bind(everything, "settings")
         everything.clicked.connect(lambda: self.show_all_settings())
-        more.addWidget(everything)
-        more.addStretch(1)
+        left.addWidget(everything)
+        left.addStretch(1)
+        beginning.setLayout(left)
+        more.addWidget(beginning)
         more.addWidget(self.profiles)
         inner = column(theme.SPACE.m, (0, 0, 0, theme.SPACE.s))
         for part in (self.plan, self.ladder, self.speed, heading, self.quick):

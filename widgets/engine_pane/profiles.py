@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
-from widgets import icons
+from widgets import icons, theme
 from widgets.dialogs.name import NameDialog
 from widgets.engine_pane.viewdata import ProfilesView
 from widgets.parts import button, row
+
+_NAME_PX: Final = 120
 
 
 class Profiles(QWidget):
@@ -34,16 +37,27 @@ class Profiles(QWidget):
         icons.bind(self.open, "chevron-down", "dim", 12)
         self.open.clicked.connect(self._on_open)
         line = row()
-        line.addWidget(self.open)
+        # It does not stretch; "left" alone would be right for a button that is mirrored.
+        at_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignAbsolute
+        line.addWidget(self.open, 0, at_left)
         self.setLayout(line)
         self.set_view(self._view)
+        theme.signals().changed.connect(self._shorten)
 
     def set_view(self, view: ProfilesView) -> None:
         """Show which profile is in use."""
         self._view = view
         words = view.chosen or self.tr("Profile")
-        self.open.setText(words)
         self.open.setAccessibleName(self.tr("Profile: {name}").format(name=words))
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Whatever a profile is called, it takes no more of the pane than there is."""
+        whole = self._view.chosen or self.tr("Profile")
+        room = theme.px(_NAME_PX)
+        shown = self.open.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideRight, room)
+        self.open.setText(shown)
+        self.open.setToolTip(whole if shown != whole else "")
 
     def _on_open(self) -> None:
         menu = QMenu(self)

@@ -14,7 +14,7 @@ from widgets.parts import Dot, column, label, row
 from widgets.settings.hints import ValueHint
 from widgets.settings.row import tip_for
 from widgets.settings.text_editors import editor_for
-from widgets.wrapping import PairLayout
+from widgets.wrapping import FlowLayout, PairLayout
 
 if TYPE_CHECKING:
     from widgets.settings.editors import FieldEditor
@@ -98,13 +98,14 @@ class QuickSettings(QWidget):
         theme.size(left, "FixedWidth", _TITLE_WIDTH_PX)
         line = PairLayout(theme.SPACE.xs)
         line.addWidget(left)
-        editors, right = row(theme.SPACE.xs), QWidget()
+        # Of two the second goes below where both have no room; one takes the room there is.
+        editors, right = FlowLayout(theme.SPACE.xs, is_filled=True), QWidget()
         for info in infos:
             editor = editor_for(info, prefix=info.title.split()[0] if pair else "")
             editor.setToolTip(tip_for(info))
             editor.edited.connect(lambda value, name=info.name: self._on_edited(name, value))
             self._editors[info.name] = editor
-            editors.addWidget(editor, 1)
+            editors.addWidget(editor)
         right.setLayout(editors)
         line.addWidget(right)
         whole = QWidget()
