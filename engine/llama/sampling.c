@@ -282,14 +282,15 @@ typedef struct {
 } step;
 
 /* Fills `found` with candidates and adjusts them. At least `least` have to stay above the floor
-   then, so that none from outside can matter: where they are fewer, more are taken.
+   then, so that none from outside can matter: where they are fewer, more are taken, also from
+   then on.
 
    Returns 0 or what leadline_candidates does. */
 static int adjusted_candidates(step *s, const float *logits) {
-    for (int32_t rank = s->rank;; rank *= 2) {
+    for (;; s->rank *= 2) {
         s->found->data = s->data;
         int code =
-            leadline_candidates(logits, s->n_vocab, rank, s->tops, s->room, s->found, &s->floor);
+            leadline_candidates(logits, s->n_vocab, s->rank, s->tops, s->room, s->found, &s->floor);
         if (code || !s->adjusting) return code;
         s->apply(s->adjusting, s->found);
         int32_t above = 0;
