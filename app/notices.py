@@ -25,11 +25,13 @@ class Notices(QObject):
     Signals:
         said(str text, str fix, str tone): `tone` is ``plain`` or ``bad``.
         undo_offered(str text, object undo): Something was deleted; `undo` brings it back.
+        offered(str text, str label, object accept, object decline): Something can be done now.
         undo_passed(): Nothing that was deleted can be brought back any more.
     """
 
     said = Signal(str, str, str)
     undo_offered = Signal(str, object)
+    offered = Signal(str, str, object, object)
     undo_passed = Signal()
 
     def say(self, text: str) -> None:
@@ -48,3 +50,9 @@ class Notices(QObject):
     def undoable(self, text: str, undo: Callable[[], None]) -> None:
         """Something was deleted and can be brought back for a while."""
         self.undo_offered.emit(text, undo)
+
+    def offer(
+        self, text: str, label: str, accept: Callable[[], None], decline: Callable[[], None]
+    ) -> None:
+        """Something can be done now; it is asked until one of the two is chosen."""
+        self.offered.emit(text, label, accept, decline)

@@ -188,6 +188,8 @@ class DocumentChips(QObject):
     def _failure_actions(self, problem: Problem | None) -> tuple[ActionView, ...]:
         if problem and problem.code in ("documents.encrypted", "documents.wrong_password"):
             return (ActionView("password", self.tr("Enter password"), primary=True),)
+        if problem and problem.code == "documents.not_read_yet":
+            return (ActionView("retry", self.tr("Read it"), primary=True),)
         return (ActionView("retry", self.tr("Try again")),)
 
     def _page_actions(self, held: Held) -> tuple[ActionView, ...]:

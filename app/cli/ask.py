@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.chat.overflow import counting, full_record, removed_json, removed_record
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.cli.ask_passages import PassageSearch, dropped, passages_json
+from app.cli.lasting import LastingWorker
 from app.documents.automatic import Choice, automatic_record, choose_modes
 from app.documents.given_passages import passages_record
 from app.documents.passages import passage_budget, passages_text
@@ -31,7 +32,6 @@ from engine.worker.protocol import (
     Removed,
     Turn,
 )
-from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:
     import argparse
@@ -106,8 +106,7 @@ def run(options: argparse.Namespace) -> int:
         on_progress=terminal.show_embedding,
         on_problem=terminal.note,
     )
-    with BlockingWorker(on_log=log) as worker:
-        loaded = worker.load(engine, terminal.show)
+    with LastingWorker(engine, terminal, log) as worker:
         choices: Mapping[str, Choice] = {}
         if options.mode == "auto":
             choices = _choose(worker, question, parts, generation)
@@ -118,9 +117,9 @@ def run(options: argparse.Namespace) -> int:
             given = search.find(question, parts, passage_budget(without, generation), worker)
         prompt = _prompt(question, parts, given)
         measured = worker.measure(prompt, generation)
-        finished = worker.generate(prompt, generation, terminal.show)
+        finished = worker.answer(prompt, generation)
     if options.json:
-        answer = as_json(terminal, loaded, measured, finished, search.problems)
+        answer = as_json(terminal, worker, measured, finished, search.problems)
         answer |= {"citations": citations(terminal.text, parts)}
         answer |= {
             "passages": passages_json(given),
@@ -129,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         }
         print(json.dumps(answer, ensure_ascii=False))
     else:
-        terminal.close(loaded, finished)
+        terminal.close(worker.loaded, finished)
         for part in parts:
             choice = choices.get(part.document.id, Choice("whole"))
             if choice.over:
@@ -146,7 +145,7 @@ def _read(paths: Sequence[str], selection: str, mode: str) -> list[PromptPart]:
 
 
 def _choose(
-    worker: BlockingWorker,
+    worker: LastingWorker,
     question: str,
     parts: Sequence[PromptPart],
     generation: GenerationSettings,
@@ -212,6 +211,7 @@ class Terminal:
         self.text = ""
         self.thinking = ""
         self.removed: list[Removed] = []
+        self._written_tokens = 0
 
     def show(self, event: Event) -> None:
         """Print one event."""
@@ -225,6 +225,7 @@ class Terminal:
             case Delta(thinking=True):
                 self.thinking += event.text
             case Delta():
+                self._written_tokens = event.completion_tokens
                 if not self.text:
                     self.say("")
                 self.text += event.text
@@ -241,6 +242,26 @@ class Terminal:
         if not self.is_quiet:
             self.say("")
             print(problem.message, problem.fix, file=sys.stderr)
+
+    def say_waiting(self, problem: Problem) -> None:
+        """Say why there is nothing to show; also where the answer is one object."""
+        self.say("")
+        what_to_do = problem.fix if problem.code == "worker.stopping" else "Ctrl+C stops."
+        print(problem.message, what_to_do, file=sys.stderr, flush=True)
+
+    def begin_again(self, *, anew: bool) -> int:
+        """Another attempt at the reply begins, behind the text of the one before or `anew`.
+
+        Returns:
+            Tokens that the text took, its thoughts included; 0 where it begins anew.
+        """
+        self.removed.clear()
+        if self.text and not anew:
+            return self._written_tokens
+        if self.text and not self.is_quiet:
+            print()
+        self.text = self.thinking = ""
+        return 0
 
     def say(self, text: str) -> None:
         """Replace the line of progress, where there is a terminal to show it."""
@@ -289,13 +310,13 @@ def ledger_json(measured: Measured, *, passages: str = "Passages") -> list[dict[
 
 def as_json(
     terminal: Terminal,
-    loaded: Loaded,
+    worker: LastingWorker,
     measured: Measured,
     finished: Finished,
     problems: Sequence[Problem] = (),
 ) -> dict[str, object]:
     """The answer and its figures."""
-    usage = finished.usage
+    usage, loaded = finished.usage, worker.loaded
     notices = (*problems, *loaded.notices, *finished.notices)
     return {
         "text": terminal.text,
@@ -315,6 +336,7 @@ def as_json(
         "drafted_tokens": usage.drafted_tokens,
         "accepted_tokens": usage.accepted_tokens,
         "load_s": loaded.seconds,
+        "attempts": worker.attempts,
         "ledger": ledger_json(measured),
         "notices": [notice.as_json() for notice in notices],
     }

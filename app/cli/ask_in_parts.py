@@ -11,6 +11,7 @@ import msgspec
 
 from app.chat.prompting import prompt_documents, prompt_instruction
 from app.cli.ask import as_json, citations, documents_json, ledger_json
+from app.cli.lasting import LastingWorker
 from app.documents.in_parts import answering, sources_of
 from app.documents.parts_record import not_read
 from app.documents.readings import COMMAND_LINE, kept_notes
@@ -20,7 +21,6 @@ from engine.documents.parts.reading import PartsReading
 from engine.documents.parts.results import StoppedError
 from engine.errors import UserError
 from engine.worker.protocol import Prompt, Turn
-from engine.worker.session import BlockingWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,60 +31,6 @@ if TYPE_CHECKING:
     from engine.documents.parts.kept import KeptNotes
     from engine.documents.parts.results import PartNotes, PartsRead, Plan, Progress
     from engine.settings import EngineSettings, GenerationSettings
-    from engine.worker.protocol import Event, Finished, Loaded, Measured
-
-
-class LastingWorker:
-    """A worker that is started again when it dies. A context manager; its calls wait."""
-
-    def __init__(
-        self,
-        settings: EngineSettings,
-        on_event: Callable[[Event], None],
-        log: Callable[[str], None],
-    ) -> None:
-        self._settings = settings
-        self._on_event = on_event
-        self._log = log
-        self._start()
-
-    def _start(self) -> None:
-        self._worker = BlockingWorker(on_log=self._log).__enter__()
-        self.loaded: Loaded = self._worker.load(self._settings, self._on_event)
-
-    def __enter__(self) -> LastingWorker:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._worker.__exit__(None, None, None)
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id while it runs."""
-        return self._worker.client.pid
-
-    def measure(self, prompt: Prompt, generation: GenerationSettings) -> Measured:
-        """Count a request."""
-        return self._worker.measure(prompt, generation)
-
-    def count(self, texts: Sequence[str]) -> tuple[int, ...]:
-        """Count texts."""
-        return self._worker.count(texts)
-
-    def generate(
-        self,
-        prompt: Prompt,
-        generation: GenerationSettings,
-        on_event: Callable[[Event], None],
-    ) -> Finished:
-        """Write a reply."""
-        return self._worker.generate(prompt, generation, on_event)
-
-    def revive(self) -> None:
-        """Start again with the same model, if it died."""
-        if self.pid is None:
-            print("the engine stopped; it is started again", file=sys.stderr)
-            self._start()
 
 
 def ask_in_parts(
@@ -104,7 +50,7 @@ def ask_in_parts(
     """
     kept = kept_notes(COMMAND_LINE)
     kept.forget_old()
-    with _stopping(), LastingWorker(settings, terminal.show, log) as worker:
+    with _stopping(), LastingWorker(settings, terminal, log) as worker:
         plan = _planned(worker, kept, question, parts, generation)
         terminal.say("")
         print(cost_words(plan.cost), file=sys.stderr)
@@ -123,12 +69,12 @@ def ask_in_parts(
         read = reading.run()
         prompt = _prompt(question, parts, read.block)
         measured = worker.measure(prompt, generation)
-        finished = worker.generate(prompt, generation, terminal.show)
+        finished = worker.answer(prompt, generation)
         if finished.stop_reason not in ("cancelled", "failed"):
             reading.forget_kept()
     terminal.add(not_read(read.parts))
     if terminal.is_quiet:
-        answer = as_json(terminal, worker.loaded, measured, finished)
+        answer = as_json(terminal, worker, measured, finished)
         answer |= {"citations": citations(terminal.text, parts), "passages": []}
         answer |= {"documents": documents_json(parts, {})}
         answer |= _parts_json(plan.cost, read)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.chat.prompting import mode_named
 from app.store.rows import Record
 from engine.documents.pages import chosen_pages
+from engine.errors import Problem
 
 if TYPE_CHECKING:
     from app.chat.prompting import ChosenMode, Mode
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from app.store.rows import ChatDocument
     from engine.documents.model import Document
     from engine.documents.reader import ReadingJob
-    from engine.errors import Problem
 
 State = Literal["reading", "opening", "ready", "failed"]
 
@@ -94,6 +95,13 @@ def from_store(stored: ChatDocument) -> Held:
         is_sent=stored.message_id is not None,
         kept=stored.kept,
     )
+
+
+def unread_file(path: str) -> Held:
+    """A file that was to be read for a chat when the app ended."""
+    name = Path(path).name
+    problem = Problem(code="documents.not_read_yet", params={"name": name})
+    return Held(key=path, name=name, path=path, state="failed", problem=problem)
 
 
 def records_of(held: Held) -> list[Record]:

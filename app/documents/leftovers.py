@@ -83,8 +83,8 @@ class Leftovers(QObject):
         return {str(chat.id) for chat in self._store.chats.all()}
 
     def _gone(self) -> set[Path]:
-        """Pasted texts that no document has."""
-        stored = {info.path for info in self._store.documents.all()}
+        """Pasted texts that no document has, and that are not still to be read."""
+        stored = {info.path for info in self._store.documents.all()} | self._store.unread.all()
         try:
             files = list(pasted_dir().iterdir())
         except OSError:

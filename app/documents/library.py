@@ -98,6 +98,7 @@ class LibraryController(QObject):
         self._soon.timeout.connect(self._refresh_if_seen)
         self._connect(window)
         self._refresh_if_seen()
+        self._offer_unread()
 
     def _connect(self, window: MainWindow) -> None:
         page = self._page
@@ -196,6 +197,7 @@ class LibraryController(QObject):
 
     def _read(self, path: str, password: str | None = None) -> None:
         reading = self._readings[path] = _Reading(path)
+        self._store.unread.add(None, path)
 
         def stored(document: Document) -> None:
             # On the job's thread: storing compresses the text, and the list is read from the disk.
@@ -220,15 +222,38 @@ class LibraryController(QObject):
 
     def _on_read(self, path: str) -> None:
         self._readings.pop(path, None)
+        self._store.unread.remove(None, path)
         self._refresh_everything()
 
     def _on_failed(self, path: str, problem: Problem) -> None:
         self._readings.pop(path, None)
+        self._store.unread.remove(None, path)
         self.refresh()
         if problem.code in _ENCRYPTED:
             self._dialogs.ask_password(Path(path).name, lambda entered: self._read(path, entered))
         elif problem.code != "documents.cancelled":
             self._notices.problem(problem)
+
+    def _offer_unread(self) -> None:
+        """Offer to read what the last end of the app left unread."""
+        paths = list(self._store.unread.of(None))
+        if not paths:
+            return
+        names = ", ".join(Path(path).name for path in paths[:3])
+        if len(paths) > 3:
+            names += self.tr(" and {n} more").format(n=len(paths) - 3)
+
+        def decline() -> None:
+            for path in paths:
+                self._store.unread.remove(None, path)
+
+        words = self.tr("Not read for the library, because Leadline ended before: {names}.")
+        self._notices.offer(
+            words.format(names=names),
+            self.tr("Read now"),
+            lambda: self.add_files(paths),
+            decline,
+        )
 
     # ---- what is done with one
 

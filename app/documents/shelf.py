@@ -11,7 +11,7 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
-from app.documents.held import Held, from_store, records_of
+from app.documents.held import Held, from_store, records_of, unread_file
 from engine.documents.pages import chosen_pages
 from engine.errors import Problem, UserError
 from engine.paths import data_dir
@@ -119,6 +119,8 @@ class Shelf(QObject):
         if held.job is not None:
             held.job.cancel()
         self._of(chat_id).remove(held)
+        if held.document is None and not held.replaces:
+            self._store.unread.remove(chat_id, held.path)
         if held.document is not None or held.state == "opening":
             self._store.documents.detach(chat_id, held.key)
         self._tell(chat_id)
@@ -289,6 +291,7 @@ class Shelf(QObject):
                 held = from_store(stored)
                 self._held[chat_id].append(held)
                 self._open(chat_id, held)
+            self._held[chat_id] += map(unread_file, self._store.unread.of(chat_id))
         return self._held[chat_id]
 
     def _open(self, chat_id: int, held: Held) -> None:
@@ -313,6 +316,11 @@ class Shelf(QObject):
         twin = self.find(chat_id, held.key)
         if twin is not None and twin.state == "reading":
             return
+        if twin is not None:
+            # It was tried before.
+            self._of(chat_id).remove(twin)
+        if not held.replaces:
+            self._store.unread.add(chat_id, held.path)
         here, replaced = self._of(chat_id), self.find(chat_id, held.replaces)
         here.insert(here.index(replaced) + 1 if replaced else len(here), held)
 
@@ -346,6 +354,9 @@ class Shelf(QObject):
             document = self._take_place(chat_id, held, document)
             held.key, held.name, held.document = document.id, document.name, document
             held.state, held.page_count = "ready", len(document.pages)
+        if not held.replaces:
+            # Behind the text and its place, which are on their way to the disk.
+            self._store.unread.remove(chat_id, held.path)
         self._tell(chat_id)
 
     def _take_place(self, chat_id: int, held: Held, document: Document) -> Document:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app import session as sessions
+from app.engine.resumption import Resumption
+from app.engine.watching import EngineWatch
 from app.session import Session, State
 from engine.errors import Problem
 from engine.settings.safe import safe_settings
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
     from engine.worker.death import WorkerExit
     from engine.worker.protocol import Event, Prompt
 
-# A slice of prefill is asked to take 0.3 s; this much silence is a hang or a machine in trouble.
-SILENCE_S = 30.0
-START_TIMEOUT_S = 60.0
-# Between two looks at a cancel lies a slice of prefill or a token; what takes longer hangs.
-CANCEL_S = 15.0
-
 
 class EngineController(QObject):
     """The engine, for the window. Lives on the main thread and never waits.
@@ -62,6 +57,8 @@ class EngineController(QObject):
         reply_lost(Problem): The reply in progress is over without a `Finished` or `Failed`: the
             worker died or was restarted, or another model is loaded.
         fell_silent(Problem): No sign of life for long; it may recover.
+        came_back(Problem): The worker ended with a node that was started anew; the model is loaded
+            again, and what was asked and not begun to be answered is asked again.
         logged(str): A log line.
     """
 
@@ -74,6 +71,7 @@ class EngineController(QObject):
     died = Signal(object)
     reply_lost = Signal(object)
     fell_silent = Signal(object)
+    came_back = Signal(object)
     logged = Signal(str)
 
     def __init__(
@@ -90,12 +88,10 @@ class EngineController(QObject):
         self._retired: list[WorkerBridge] = []
         self._session = Session()
         self._pending_load: Load | None = None
-        self._started_s = 0.0
-        self._cancelled: tuple[int, float] = (0, 0.0)
-        self._told_silent = False
-        self._watchdog = QTimer(self)
-        self._watchdog.setInterval(1000)
-        self._watchdog.timeout.connect(self._on_watchdog_tick)
+        self._resumption = Resumption()
+        self._watch = EngineWatch(self)
+        self._watch.fell_silent.connect(self.fell_silent)
+        self._watch.fell_deaf.connect(self.restart)
 
     @property
     def session(self) -> Session:
@@ -111,6 +107,10 @@ class EngineController(QObject):
 
     def load(self, settings: EngineSettings) -> None:
         """Load a model, or apply changed settings; starts a worker when there is none."""
+        self._give_up_waiting(Problem(code="worker.reloaded"))
+        self._load(settings)
+
+    def _load(self, settings: EngineSettings) -> None:
         shares = self.planned_shares(settings)
         command = Load(request_id=new_request_id(), settings=settings, shares=shares)
         if self._bridge is None and not self._start(settings):
@@ -133,14 +133,15 @@ class EngineController(QObject):
 
         A worker that does not hear of it, and says nothing, is ended and started again.
         """
-        if self._session.state is State.STARTING:
+        if self._resumption.waiting is not None:
+            self._give_up_waiting(Problem(code="worker.reloaded"))
+        elif self._session.state is State.STARTING:
             self._pending_load = None
             self._set(sessions.died(self._session, None))
             self._retire(cause="")
         elif self._session.request_id and self._bridge:
             self._bridge.client.cancel(self._session.request_id)
-            if self._cancelled[0] != self._session.request_id:
-                self._cancelled = self._session.request_id, time.monotonic()
+            self._watch.note_cancel()
 
     def eject(self) -> None:
         """Free the model."""
@@ -159,6 +160,7 @@ class EngineController(QObject):
             that may wait.
         """
         bridge = self._bridge
+        self._give_up_waiting(Problem(code="worker.reloaded"))
         self._set(sessions.died(self._session, None))
         self._retire(cause="")
         return bridge.client.join if bridge is not None else lambda _timeout_s: True
@@ -175,6 +177,7 @@ class EngineController(QObject):
     def generate(self, prompt: Prompt, generation: GenerationSettings) -> int:
         """Send a question; its request id. Only when `session.can_answer`."""
         command = Generate(request_id=new_request_id(), prompt=prompt, generation=generation)
+        self._resumption.ask(command)
         self._set(sessions.answering(self._session, command.request_id))
         self._send(command)
         return command.request_id
@@ -202,7 +205,6 @@ class EngineController(QObject):
 
     def shutdown(self, timeout_s: float = 6.0) -> None:
         """End the worker and wait for it, within bounds; for the end of the app."""
-        self._watchdog.stop()
         self._retire(cause="")
         for bridge in self._retired:
             bridge.client.join(timeout_s)
@@ -219,17 +221,15 @@ class EngineController(QObject):
         bridge.ended.connect(lambda ended: self._on_ended(bridge, ended))
         bridge.logged.connect(self.logged)
         self._bridge = bridge
-        self._started_s = time.monotonic()
-        self._told_silent = False
+        self._watch.begin(bridge.client)
         self._set(sessions.starting(self._session, wanted))
         try:
             bridge.client.start()
         except OSError as error:
-            self._bridge = None
+            self._let_go()
             problem = Problem(code="worker.start_failed", params={"reason": str(error)})
             self._lose(problem)
             return False
-        self._watchdog.start()
         return True
 
     def _send(self, command: Load | Eject | Generate | Measure | Count | Forget) -> None:
@@ -238,19 +238,30 @@ class EngineController(QObject):
 
     def _retire(self, *, cause: str) -> None:
         """Let go of the worker: whatever it still says is not heard."""
-        bridge, self._bridge = self._bridge, None
+        bridge = self._let_go()
         if bridge is not None:
             self._retired.append(bridge)
             bridge.client.stop(cause=cause, grace_s=0 if cause else 2.0)
 
+    def _let_go(self) -> WorkerBridge | None:
+        bridge, self._bridge = self._bridge, None
+        self._watch.end()
+        return bridge
+
     def _on_event(self, bridge: WorkerBridge, event: Event) -> None:
         if bridge is not self._bridge:
             return
-        self._told_silent = False
         before = self._session
         if isinstance(event, Hello) and not self._greet(event):
             return
-        self._set(sessions.advance(before, event))
+        after = sessions.advance(before, event)
+        again = self._resumption.take() if after.can_answer else None
+        if again is not None:
+            # At once: nobody else may find the model free for a question of his.
+            self._resumption.ask(again)
+            after = sessions.answering(after, again.request_id)
+            self._send(again)
+        self._set(after)
         self._pass_on(before, event)
 
     def _greet(self, hello: Hello) -> bool:
@@ -276,12 +287,14 @@ class EngineController(QObject):
             case Failed() if event.request_id == before.request_id and before.is_answering:
                 self.reply_event.emit(event)
             case Failed() if event.request_id == before.request_id:
+                self._give_up_waiting(event.problem)
                 if event.problem.code != "worker.cancelled":
                     self.load_failed.emit(event.problem)
             case Failed():
                 self.question_failed.emit(event)
             case _ if before.is_answering and hasattr(event, "request_id"):
                 if event.request_id == before.request_id:
+                    self._resumption.hear(event)
                     self.reply_event.emit(event)
 
     def _on_ended(self, bridge: WorkerBridge, ended: WorkerExit) -> None:
@@ -290,12 +303,15 @@ class EngineController(QObject):
         bridge.deleteLater()
         if bridge is not self._bridge:
             return
-        self._bridge = None
+        self._let_go()
         before = self._session
         if ended.lost_node and before.state is State.LOADING and before.loaded and before.wanted:
             # It could not let go of a model on a node that is gone, and that was all it lost.
             self._set(sessions.died(before, None))
-            self.load(before.wanted)
+            self._load(before.wanted)
+            return
+        if before.wanted and self._resumption.begin(ended):
+            self._come_back(before, before.wanted, ended)
             return
         from engine.worker.death import explain
 
@@ -305,10 +321,25 @@ class EngineController(QObject):
         else:
             self._set(sessions.died(self._session, None))
 
+    def _come_back(self, before: Session, wanted: EngineSettings, ended: WorkerExit) -> None:
+        """Load what a node took with it that is there again."""
+        assert ended.lost_node is not None
+        self._set(sessions.died(before, None))
+        if self._resumption.waiting is None:
+            self._end_reply(before, ended.lost_node)
+        self._load(wanted)
+        self.came_back.emit(Problem(code="node.came_back", params=ended.lost_node.params))
+
+    def _give_up_waiting(self, problem: Problem) -> None:
+        """The question that was to be asked again will not be."""
+        if self._resumption.take() is not None:
+            self.reply_lost.emit(problem)
+
     def _lose(self, problem: Problem) -> None:
         before, self._pending_load = self._session, None
         self._set(sessions.died(before, problem))
         self._end_reply(before, problem)
+        self._give_up_waiting(problem)
         self.died.emit(problem)
 
     def _end_reply(self, before: Session, problem: Problem) -> None:
@@ -319,37 +350,8 @@ class EngineController(QObject):
         if session is self._session:
             return
         self._session = session
+        self._watch.request_id = session.request_id
+        self._watch.is_starting = session.state is State.STARTING
         if self._bridge is not None:
             self._bridge.client.phase = session.phase
         self.session_changed.emit(session)
-
-    # ---- watchdog
-
-    def _on_watchdog_tick(self) -> None:
-        if self._bridge is None:
-            self._watchdog.stop()
-            return
-        if self._session.state is State.STARTING:
-            if time.monotonic() - self._started_s > START_TIMEOUT_S:
-                self._bridge.client.stop(cause="worker.start_timeout", grace_s=0)
-            return
-        if self._does_not_stop:
-            self.restart()
-            return
-        busy = self._session.request_id != 0
-        if busy and not self._told_silent and self._bridge.client.silent_s > SILENCE_S:
-            self._told_silent = True
-            params: dict[str, str | int | float] = {
-                "seconds": int(SILENCE_S),
-                "phase": self._session.phase,
-            }
-            self.fell_silent.emit(Problem(code="worker.silent", params=params))
-
-    @property
-    def _does_not_stop(self) -> bool:
-        """Whether a reply was cancelled long ago, and nothing was heard of it since."""
-        request_id, since_s = self._cancelled
-        if self._bridge is None or not self._session.is_answering:
-            return False
-        silent_s = min(self._bridge.client.silent_s, time.monotonic() - since_s)
-        return request_id == self._session.request_id and silent_s > CANCEL_S

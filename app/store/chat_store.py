@@ -16,6 +16,7 @@ from app.store.filelock import FileLock
 from app.store.ids import IdClock, now_us
 from app.store.messages import Messages
 from app.store.search import Search
+from app.store.unread import UnreadFiles
 from app.store.writer import Writer
 from engine.errors import UserError
 from engine.paths import data_dir
@@ -85,6 +86,7 @@ class ChatStore:
         self.chats: Final = Chats(self._writer, self._readers, ids)
         self.messages: Final = Messages(self._writer, self._readers, ids)
         self.documents: Final = Documents(self._writer, self._readers)
+        self.unread: Final = UnreadFiles(self._writer, self._readers)
         self.copies: Final = Copies(self._writer, ids)
         self.search: Final = Search(self._readers)
 

@@ -134,8 +134,18 @@ CREATE TABLE document_facts (
 ALTER TABLE chat_documents ADD COLUMN kept TEXT NOT NULL DEFAULT '';
 """
 
+# Noted before a file is read, and taken away once its text is stored or nobody wants it.
+_UNREAD = """
+CREATE TABLE unread_files (
+    -- Without a chat it was meant for the library alone.
+    chat_id INTEGER REFERENCES chats (id) ON DELETE CASCADE,
+    path TEXT NOT NULL
+);
+CREATE INDEX unread_files_by_chat ON unread_files (chat_id);
+"""
+
 # The script at index n takes a database from `user_version` n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_FIRST, _LIBRARY)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _LIBRARY, _UNREAD)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:

@@ -476,6 +476,7 @@ class Desktop(QObject):
         self.engine.logged.connect(lambda line: window.log.append([line]))
         self.engine.session_changed.connect(self._on_session_changed)
         self.engine.load_failed.connect(self._on_load_failed)
+        self.engine.came_back.connect(lambda problem: self.notices.say(problem.message))
         self.presenter.action_requested.connect(self._on_action)
         self.presenter.chips.pages_requested.connect(self._on_pages_requested)
         self.ledger_choices.action_requested.connect(self._on_action)

@@ -26,9 +26,11 @@ class Toasting(QObject):
         self._notices = notices
         self._window = window
         self._undos: dict[str, Callable[[], None]] = {}
+        self._offers: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._numbers = itertools.count(1)
         notices.said.connect(self._on_said)
         notices.undo_offered.connect(self._on_undo_offered)
+        notices.offered.connect(self._on_offered)
 
     @cached_property
     def _toasts(self) -> Toasts:
@@ -48,6 +50,13 @@ class Toasting(QObject):
         self._undos[ident] = undo
         self._show(ident, text, action=self.tr("Undo"), stay_s=12.0)
 
+    def _on_offered(
+        self, text: str, label: str, accept: Callable[[], None], decline: Callable[[], None]
+    ) -> None:
+        ident = f"offer_{next(self._numbers)}"
+        self._offers[ident] = accept, decline
+        self._show(ident, text, action=label, stay_s=0)
+
     def _show(
         self,
         ident: str,
@@ -66,12 +75,16 @@ class Toasting(QObject):
         )
 
     def _on_action(self, ident: str) -> None:
+        if ident in self._offers:
+            self._offers.pop(ident)[0]()
         undo = self._undos.pop(ident, None)
         if undo is not None:
             undo()
             self._tell_if_passed()
 
     def _on_expired(self, ident: str) -> None:
+        if ident in self._offers:
+            self._offers.pop(ident)[1]()
         if self._undos.pop(ident, None) is not None:
             self._tell_if_passed()
 

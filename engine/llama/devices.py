@@ -6,17 +6,15 @@ take "all of them", which would include integrated GPUs and one card through two
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import re
-import socket
-import struct
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from engine.errors import UserError
 from engine.llama.library import ggml, has_ggml
+from engine.remote.greeting import address_of, greet, knock
 from engine.worker.protocol import DeviceInfo
 
 if TYPE_CHECKING:
@@ -26,11 +24,6 @@ Kind: TypeAlias = Literal["cpu", "gpu", "igpu", "accel", "rpc"]
 
 _KINDS: dict[int, Kind] = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
 _PCI_ID = re.compile(r"^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])$")
-_RPC_ADDRESS = re.compile(r"^(?:rpc:)?([^\s:]+:\d{1,5})$", re.IGNORECASE)
-_RPC_HELLO = 14
-_RPC_CAPS_BYTES = 24
-_RPC_VERSION = (7, 0)
-_RPC_TIMEOUT_S = 3.0
 # A plan asks for its devices several times, and a drag for many plans.
 _RPC_TRUSTED_S = 0.2
 
@@ -98,9 +91,9 @@ class Devices:
         return found
 
     def _named(self, name: str, taken: list[Device]) -> list[Device]:
-        address = _RPC_ADDRESS.match(name)
-        if address and not _PCI_ID.match(name.lower()):
-            return self._on(address.group(1))
+        address = address_of(name)
+        if address is not None:
+            return self._on(address)
         # Virtual CUDA devices share the card's PCI id: the same id twice means the next one.
         free = {device.handle for device in taken}
         for device in self.all():
@@ -114,10 +107,10 @@ class Devices:
         if address not in self._remote:
             if not has_ggml("ggml_backend_rpc_add_server"):
                 raise UserError("engine.rpc_missing")
-            _greet(address)
+            greet(address)
             self._remote[address] = _remote_handles(address)
         elif time.monotonic() - self._answered_s[address] > _RPC_TRUSTED_S:
-            _knock(address)
+            knock(address)
         self._answered_s[address] = time.monotonic()
         return [_device(handle, address) for handle in self._remote[address]]
 
@@ -197,57 +190,3 @@ def _pci(text: str) -> tuple[int, str] | None:
     # NVML writes the domain with eight digits, ggml with four.
     match = _PCI_ID.match(text)
     return (int(match.group(1) or "0", 16), match.group(2)) if match else None
-
-
-def _knock(address: str) -> None:
-    """Ask whether a server that is known is still there.
-
-    It may serve this very process, and nobody else until that is over: it is not waited for.
-
-    Raises:
-        UserError: Nobody listens there any more.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=_RPC_TIMEOUT_S).close()
-    except OSError as error:
-        raise UserError("engine.rpc_unreachable", address=address, detail=str(error)) from error
-
-
-def _greet(address: str) -> None:
-    """Do the RPC handshake once and hang up.
-
-    Raises:
-        UserError: Nobody answers there, or not with ggml's protocol.
-    """
-    host, _, port = address.rpartition(":")
-    hello = struct.pack("<BQ", _RPC_HELLO, _RPC_CAPS_BYTES) + bytes(_RPC_CAPS_BYTES)
-    try:
-        with socket.create_connection((host, int(port)), timeout=_RPC_TIMEOUT_S) as connection:
-            connection.settimeout(_RPC_TIMEOUT_S)
-            connection.sendall(hello)
-            answer = _received(connection, 8 + 4)
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-    except TimeoutError as error:
-        # A server serves one client at a time: the others are accepted and wait.
-        raise UserError("engine.rpc_busy", address=address, detail=str(error)) from error
-    except (OSError, ValueError) as error:
-        raise UserError("engine.rpc_unreachable", address=address, detail=str(error)) from error
-    if len(answer) != 12 or struct.unpack_from("<Q", answer)[0] != 4 + _RPC_CAPS_BYTES:
-        raise UserError("engine.rpc_not_ggml", address=address)
-    major, minor = answer[8], answer[9]
-    if (major, minor) > _RPC_VERSION or major != _RPC_VERSION[0]:
-        ours = ".".join(map(str, _RPC_VERSION))
-        raise UserError("engine.rpc_version", address=address, theirs=f"{major}.{minor}", ours=ours)
-
-
-def _received(connection: socket.socket, size: int) -> bytes:
-    """Up to `size` bytes; fewer when the other end hangs up.
-
-    MSG_WAITALL does not wait here: a socket with a timeout is non-blocking underneath.
-    """
-    data = b""
-    while len(data) < size and (part := connection.recv(size - len(data))):
-        data += part
-    return data

@@ -110,6 +110,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Reading {name} took more memory than a document may.",
         "Split it, or add only the part you need.",
     ),
+    "documents.not_read_yet": (
+        "{name} was not read: Leadline ended before.",
+        "Read it now, or remove it.",
+    ),
     "documents.cancelled": (
         "Reading {name} was cancelled.",
         "Add it again to read it.",

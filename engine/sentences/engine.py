@@ -95,8 +95,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "firewall.",
     ),
     "engine.rpc_busy": (
-        "The RPC server at {address} serves someone else.",
-        "End the other program that uses it; a server serves one at a time.",
+        "What listens at {address} takes the connection and does not answer.",
+        "It may be frozen, or serve another program: a server of ggml's own serves one at a time.",
     ),
     "engine.rpc_not_ggml": (
         "What answers at {address} is not an RPC server of ggml.",

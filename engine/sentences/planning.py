@@ -276,6 +276,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The engine ended because a node broke off: {address}.",
         "Look at what the node says, then restart the engine.",
     ),
+    "node.came_back": (
+        "The node at {address} was started anew, so the model is loaded again. Nothing is lost.",
+        "",
+    ),
+    "node.silent": (
+        "The node at {address} has not answered for {seconds} seconds.",
+        "It may be frozen, busy or cut off. Wait, or restart the engine without it.",
+    ),
     "node.no_device": (
         "There is no device named {name} on this machine.",
         "`leadline node --list` shows the devices.",

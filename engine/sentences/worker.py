@@ -55,6 +55,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The engine has not answered for {seconds} seconds {phase}.",
         "Wait if the machine is busy, or restart the engine.",
     ),
+    "worker.stopping": (
+        "The engine has not stopped yet {phase}: it looks up between two steps.",
+        "Ctrl+C again ends it at once.",
+    ),
     "worker.hung": (
         "The engine did not answer any more {phase} and was stopped.",
         "Restart it. " + _LOG,

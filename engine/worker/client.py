@@ -17,7 +17,16 @@ from engine.child_process import ChildProcess
 from engine.remote.lost import lost_node
 from engine.worker.codec import Sender, decode_event
 from engine.worker.death import WorkerExit
-from engine.worker.protocol import Aborting, Cancel, Message, Shutdown
+from engine.worker.protocol import (
+    Aborting,
+    Bench,
+    Cancel,
+    Eject,
+    Generate,
+    Load,
+    Message,
+    Shutdown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +71,9 @@ class WorkerClient:
         self._asked = False
         self._ended = threading.Event()
         self._stop_lock = threading.Lock()
-        self._last_event_s = time.monotonic()
+        self._awaited = 0
+        self.last_sign_s = time.monotonic()
+        """When something was last heard of the request in progress, or it was made."""
         self.phase = ""
         """What the worker is doing, in words that end a sentence; kept by the owner."""
         self.devices: Sequence[str] = ()
@@ -75,8 +86,8 @@ class WorkerClient:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last event."""
-        return time.monotonic() - self._last_event_s
+        """Seconds since the last sign of the request in progress."""
+        return time.monotonic() - self.last_sign_s
 
     def start(self) -> None:
         """Start the process; `Hello` comes as the first event.
@@ -90,7 +101,14 @@ class WorkerClient:
 
     def send(self, command: Command) -> None:
         """Queue a command. To a worker that has ended it goes nowhere; `on_exit` has said so."""
+        if isinstance(command, Load | Eject | Generate | Bench):
+            # The others are answered by another thread there, also while this one hangs.
+            self.expect(command.request_id)
         self._outbox.put(command)
+
+    def expect(self, request_id: int) -> None:
+        """Count as silence, from now on, what is not of this request."""
+        self._awaited, self.last_sign_s = request_id, time.monotonic()
 
     def cancel(self, request_id: int) -> None:
         """Ask for a request to stop; its `Finished` or `Failed` still comes."""
@@ -129,7 +147,8 @@ class WorkerClient:
 
     def _read(self, child: ChildProcess) -> None:
         for event in child.answers(decode_event):
-            self._last_event_s = time.monotonic()
+            if getattr(event, "request_id", self._awaited) == self._awaited:
+                self.last_sign_s = time.monotonic()
             if isinstance(event, Aborting):
                 self._last_words = event.text
             self._on_event(event)

@@ -6,10 +6,11 @@ import contextlib
 import queue
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import Problem, UserError
-from engine.worker.client import WorkerClient
+from engine.worker.client import SHUTDOWN_S, WorkerClient
 from engine.worker.death import WorkerExit, explain
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
@@ -28,6 +29,7 @@ from engine.worker.protocol import (
     Measured,
     new_request_id,
 )
+from engine.worker.silence import SilenceWatch, is_deaf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,11 +39,23 @@ if TYPE_CHECKING:
     from engine.worker.protocol import Event, Prompt
 
 START_TIMEOUT_S = 60
+_LOOK_S = 0.5
+# How long a stop may go unheard before it is said what else there is to do.
+_STOPPING_S = 2.0
 E = TypeVar("E", bound="Event")
 
 
 class BlockingWorker:
     """A started worker as a context manager. Not for a GUI thread.
+
+    Ctrl-C stops the request in progress, which still answers. One that does not, because the engine
+    has been silent for long or does not hear it, ends with a `KeyboardInterrupt`.
+
+    Args:
+        on_log: Every line of the worker's log.
+        on_wait: Why there is nothing to show for long.
+        env: Additions to the environment.
+        command: What to start; the real worker by default.
 
     Raises:
         UserError: From every method: the request failed, or the worker died.
@@ -51,6 +65,7 @@ class BlockingWorker:
         self,
         *,
         on_log: Callable[[str], None] = lambda _line: None,
+        on_wait: Callable[[Problem], None] = lambda _problem: None,
         env: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
     ) -> None:
@@ -63,6 +78,10 @@ class BlockingWorker:
             command=command,
         )
         self.hello: Hello
+        self._on_wait = on_wait
+        self._watch = SilenceWatch(self.client)
+        self._cancelled_s: float | None = None
+        self._told_stopping = False
 
     def __enter__(self) -> BlockingWorker:
         self.client.phase = "while starting"
@@ -82,11 +101,12 @@ class BlockingWorker:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self.client.stop()
+        # Who interrupts does not want to wait for an orderly end.
+        self.client.stop(grace_s=0 if kind is KeyboardInterrupt else SHUTDOWN_S)
         self.client.join(15)
 
     def load(
@@ -136,7 +156,8 @@ class BlockingWorker:
         wanted: type[E],
         on_event: Callable[[Event], None] = lambda _event: None,
     ) -> E:
-        with _interrupt_calls(lambda: self.client.cancel(command.request_id)):
+        self._cancelled_s, self._told_stopping = None, False
+        with _interrupt_calls(lambda: self._cancel(command.request_id)):
             for event in self._events(command):
                 if isinstance(event, wanted):
                     return event
@@ -145,20 +166,49 @@ class BlockingWorker:
 
     def _events(self, command: Load | Generate | Measure | Count | Bench) -> Iterator[Event]:
         self.client.send(command)
+        self.client.expect(command.request_id)
         while True:
-            event = self._next(None)
+            event = self._next_of_request()
             if getattr(event, "request_id", None) != command.request_id:
                 continue
             if isinstance(event, Failed):
                 raise UserError.of(event.problem)
             yield event
 
-    def _next(self, timeout_s: float | None) -> Event:
+    def _cancel(self, request_id: int) -> None:
+        if self._watch.told is not None:
+            # It would not be heard.
+            raise KeyboardInterrupt
+        self._cancelled_s = time.monotonic()
+        self.client.cancel(request_id)
+
+    def _next_of_request(self) -> Event:
+        while True:
+            try:
+                return self._event_of(self._inbox.get(timeout=_LOOK_S))
+            except queue.Empty:
+                self._look()
+
+    def _look(self) -> None:
+        """Say what is waited for, where that takes long."""
+        if self._cancelled_s is None:
+            problem = self._watch.look()
+            if problem is not None:
+                self._on_wait(problem)
+        elif is_deaf(self.client, self._cancelled_s):
+            raise KeyboardInterrupt
+        elif not self._told_stopping and is_deaf(self.client, self._cancelled_s, _STOPPING_S):
+            self._told_stopping = True
+            self._on_wait(Problem(code="worker.stopping", params={"phase": self.client.phase}))
+
+    def _next(self, timeout_s: float) -> Event:
         try:
-            item = self._inbox.get(timeout=timeout_s)
+            return self._event_of(self._inbox.get(timeout=timeout_s))
         except queue.Empty:
             self.client.stop(cause="worker.start_timeout", grace_s=0)
-            raise UserError("worker.start_timeout", seconds=timeout_s or 0) from None
+            raise UserError("worker.start_timeout", seconds=timeout_s) from None
+
+    def _event_of(self, item: Event | WorkerExit) -> Event:
         if isinstance(item, WorkerExit):
             raise UserError.of(explain(item) or Problem(code="worker.gone"))
         return item

@@ -8,9 +8,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from app.engine import controller as controller_module
 from app.session import State
 from engine.errors import Problem
+from engine.worker import silence
 from tests.support.desk import Desk, faulty, noted, open_desk
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_what_was_queued_when_it_died_is_asked_after_the_restart(
 def test_a_hang_is_told_and_restart_leads_out_of_it(
     qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller_module, "SILENCE_S", 0.5)
+    monkeypatch.setattr(silence, "SILENCE_S", 0.5)
     plan = tmp_path / "plan"
     plan.write_text("hang decode")
     with open_desk(qapp, command=faulty(), env={"FAULTY_PLAN": str(plan)}) as desk:

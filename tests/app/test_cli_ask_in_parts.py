@@ -11,20 +11,23 @@ import pytest
 
 from app.chat.prompting import PromptPart
 from app.cli.__main__ import main
-from app.cli.ask_in_parts import LastingWorker
+from app.cli.ask import Terminal
+from app.cli.lasting import LastingWorker
 from app.documents.in_parts import answering, sources_of
 from engine.documents.parts.kept import KeptNotes
 from engine.documents.parts.planning import Planner
 from engine.documents.parts.reading import PartsReading
 from engine.documents.reader import DocumentReader
+from engine.errors import UserError
 from engine.settings import EngineSettings, GenerationSettings
-from engine.worker.protocol import Prompt, Turn
+from engine.worker.protocol import Delta, Prompt, Turn
 from tests.engine.document_files import write_pdf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.documents.parts.results import Progress
+    from engine.worker.protocol import Event
 
 QUESTION = "Who keeps the spare key?"
 PAGES = [
@@ -64,6 +67,7 @@ def test_cost_then_parts_then_one_answer(capsys: pytest.CaptureFixture[str], boo
     assert all(part["cached_tokens"] > 80 for part in parts[1:])
     assert all(part["seconds"] > 0 and part["attempts"] == 1 for part in parts)
     assert answer["dropped"] == []
+    assert answer["attempts"] == 1
     assert answer["documents"] == [
         {"document": "book.pdf", "mode": "map", "automatic": False, "over": 0}
     ]
@@ -79,7 +83,7 @@ def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) ->
     parts = [PromptPart(DocumentReader().read(book), "", "parts")]
     kept = KeptNotes(tmp_path / "kept", "me")
     killed: list[int] = []
-    with LastingWorker(settings, lambda _event: None, lambda _line: None) as worker:
+    with LastingWorker(settings, Terminal(quiet=True), lambda _line: None) as worker:
         prompt = Prompt(chat_id="a", turns=(Turn(role="user", text=QUESTION),))
         without = answering(worker.measure(prompt, generation), generation)
         never = lambda: False  # noqa: E731
@@ -105,6 +109,53 @@ def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) ->
     assert [part.attempts for part in read.parts][:3] == [1, 1, 2]
     assert all(part.problem is None for part in read.parts)
     assert len(list((tmp_path / "kept").iterdir())) >= len(plan.parts)
+
+
+class _Killing(Terminal):
+    """Kills the engine at the fourth piece of the reply, once or each time."""
+
+    def __init__(self, *, each_time: bool) -> None:
+        super().__init__(quiet=True)
+        self.each_time = each_time
+        self.worker: LastingWorker | None = None
+        self.kept = ""
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        is_due = isinstance(event, Delta) and event.completion_tokens == 4
+        if is_due and self.worker is not None and self.worker.pid and not self.kept:
+            self.kept = "" if self.each_time else self.text
+            os.kill(self.worker.pid, signal.SIGKILL)
+
+
+@pytest.mark.model
+def test_an_answer_that_a_death_cut_off_goes_on_where_it_was() -> None:
+    settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=1)
+    generation = GenerationSettings(max_tokens=12, temperature=0)
+    prompt = Prompt(chat_id="a", turns=(Turn(role="user", text="Tell me about the tide."),))
+    terminal = _Killing(each_time=False)
+    with LastingWorker(settings, terminal, lambda _line: None) as worker:
+        terminal.worker = worker
+        finished = worker.answer(prompt, generation)
+        assert worker.attempts == 2
+        assert terminal.kept
+        assert terminal.text.startswith(terminal.kept)
+        assert len(terminal.text) > len(terminal.kept)
+        # What was written before counts.
+        assert finished.usage.completion_tokens <= 12 - 4
+
+
+@pytest.mark.model
+def test_an_answer_is_not_begun_for_ever() -> None:
+    settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=1)
+    prompt = Prompt(chat_id="a", turns=(Turn(role="user", text="Tell me about the tide."),))
+    terminal = _Killing(each_time=True)
+    with LastingWorker(settings, terminal, lambda _line: None) as worker:
+        terminal.worker = worker
+        with pytest.raises(UserError) as caught:
+            worker.answer(prompt, GenerationSettings(max_tokens=12, temperature=0))
+        assert worker.attempts == 2
+    assert caught.value.code == "worker.killed"
 
 
 def _demo() -> Path:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtTest import QTest
 
-from app.engine import controller as controller_module
+from app.engine import watching
 from app.engine.bridge import WorkerBridge
 from app.engine.controller import EngineController
 from app.session import Session, State
 from engine.errors import Problem
 from engine.remote.node import Node
 from engine.settings import EngineSettings, GenerationSettings, validated
+from engine.worker import silence
 from engine.worker.death import WorkerExit
 from engine.worker.protocol import (
     Counted,
@@ -189,7 +190,7 @@ def test_death_while_starting(engines: Engines, qtbot: QtBot) -> None:
 def test_a_hang_is_noticed_and_restart_leads_out_of_it(
     engines: Engines, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(controller_module, "SILENCE_S", 0.5)
+    monkeypatch.setattr(silence, "SILENCE_S", 0.5)
     plan = tmp_path / "plan"
     plan.write_text("hang decode")
     engine = loaded(qtbot, engines(env={"FAULTY_PLAN": str(plan)}))
@@ -215,7 +216,7 @@ def test_a_hang_is_noticed_and_restart_leads_out_of_it(
 def test_stop_ends_an_engine_that_hangs_and_starts_it_again(
     engines: Engines, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(controller_module, "CANCEL_S", 0.5)
+    monkeypatch.setattr(silence, "CANCEL_S", 0.5)
     plan = tmp_path / "plan"
     plan.write_text("hang prefill")
     engine = loaded(qtbot, engines(env={"FAULTY_PLAN": str(plan)}))
@@ -232,7 +233,7 @@ def test_stop_ends_an_engine_that_hangs_and_starts_it_again(
 def test_a_hang_while_starting_ends_by_itself(
     engines: Engines, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller_module, "START_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(watching, "START_TIMEOUT_S", 0.5)
     engine = engines("hang", "start")
     engine.load(SETTINGS)
     reach(qtbot, engine, State.DIED)
@@ -327,6 +328,57 @@ def test_another_model_is_loaded_though_the_node_of_the_first_is_gone(
         assert engine.session.state is State.READY
         assert engine.session.wanted == local
         assert not deaths
+    finally:
+        node.stop()
+        engine.shutdown()
+        engine.deleteLater()
+
+
+@pytest.mark.model
+def test_a_question_is_asked_again_where_its_node_was_started_anew(
+    qtbot: QtBot, demo_model: Path
+) -> None:
+    engine, node = EngineController(), Node("127.0.0.1", 0, "CPU", threads=1)
+    node.start()
+    try:
+        engine.load(EngineSettings(model_path=str(demo_model), n_ctx=256, devices=(node.address,)))
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        node.stop()
+        node = Node("127.0.0.1", node.port, "CPU", threads=1)
+        node.start()
+        replies, returns = noted(engine.reply_event), noted(engine.came_back)
+        losses, deaths = noted(engine.reply_lost), noted(engine.died)
+        request_id = engine.generate(PROMPT, GenerationSettings(max_tokens=2))
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        assert isinstance(replies[-1], Finished)
+        assert replies[-1].request_id == request_id
+        assert [isinstance(one, Problem) and one.code for one in returns] == ["node.came_back"]
+        assert node.address in str(returns[0].message)  # type: ignore[attr-defined]
+        assert not losses
+        assert not deaths
+    finally:
+        node.stop()
+        engine.shutdown()
+        engine.deleteLater()
+
+
+@pytest.mark.model
+def test_stop_ends_a_question_that_waits_for_its_node(qtbot: QtBot, demo_model: Path) -> None:
+    engine, node = EngineController(), Node("127.0.0.1", 0, "CPU", threads=1)
+    node.start()
+    try:
+        engine.load(EngineSettings(model_path=str(demo_model), n_ctx=256, devices=(node.address,)))
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        node.stop()
+        node = Node("127.0.0.1", node.port, "CPU", threads=1)
+        node.start()
+        losses = noted(engine.reply_lost)
+        engine.came_back.connect(engine.cancel)
+        engine.generate(PROMPT, GenerationSettings(max_tokens=2))
+        qtbot.waitUntil(lambda: bool(losses), timeout=30_000)
+        # The model is loaded all the same.
+        reach(qtbot, engine, State.READY)
+        assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.reloaded"]
     finally:
         node.stop()
         engine.shutdown()

@@ -193,3 +193,30 @@ def test_what_cannot_be_read_leaves_the_list(desk: Desk, page: LibraryPage, tmp_
     desk.until(lambda: desk.notices, "the sentence")
     assert "empty" in desk.notices[-1]
     assert shown(page) == []
+
+
+def test_what_the_end_found_unread_is_offered(qapp: QApplication, tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.txt" for name in ("tide", "quay")]
+    for file in files:
+        file.write_text("Four fathoms deep.")
+    with open_desk(qapp, command=faulty()) as before:
+        before.desktop.library.add_files([str(file) for file in files])
+    with open_desk(qapp, command=faulty()) as after:
+        page = after.desktop.window.library
+        after.desktop.window.show_page("library")
+        toasts = after.desktop.window.toasts
+        after.until(toasts.texts, "the offer")
+        assert "tide.txt, quay.txt" in toasts.texts()[0]
+        [read_now] = [
+            each
+            for each in toasts.findChildren(QPushButton)
+            if each.objectName().startswith("toast_action_offer")
+        ]
+        read_now.click()
+        after.until(
+            lambda: len([item for item in shown(page) if not item.is_reading]) == 1,
+            "the reading: both hold the same",
+        )
+        after.until(lambda: not after.desktop.store.unread.all(), "the end of it")
+    with open_desk(qapp, command=faulty()) as last:
+        assert last.desktop.window.toasts.texts() == []

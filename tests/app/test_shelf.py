@@ -380,3 +380,45 @@ def test_a_file_that_was_encrypted_meanwhile_takes_its_place_once_the_password_i
     desk.until(lambda: len(chips(desk)) == 2, "the new text")
     assert [chip.name for chip in chips(desk)] == ["lease.pdf", "notes.txt"]
     assert "new rent" in desk.chat.prompt("x").documents[0].text
+
+
+def test_what_the_end_found_unread_is_told_and_can_be_read(
+    qapp: QApplication, tmp_path: Path
+) -> None:
+    path = tmp_path / "harbour.txt"
+    path.write_text("The harbour is four fathoms deep.")
+    with open_desk(qapp, command=faulty()) as before:
+        before.drop(path)
+        chat_id = before.chat.ensure_chat()
+        before.desktop.shelf.add_text(chat_id, "The tide turns at noon.")
+    pasted = list(pasted_dir().iterdir())
+    with open_desk(qapp, command=faulty()) as after:
+        after.chat.open(chat_id)
+        left = read(after)
+        assert [chip.state for chip in left] == ["failed", "failed"]
+        assert all("was not read: Leadline ended before." in chip.message for chip in left)
+        assert {chip.id for chip in left} == {str(path), str(pasted[0])}
+        for chip in left:
+            after.view.chip_action_requested.emit(chip.id, "retry")
+        assert [chip.state for chip in read(after)] == ["ready", "ready"]
+    with open_desk(qapp, command=faulty()) as last:
+        last.chat.open(chat_id)
+        assert [chip.state for chip in read(last)] == ["ready", "ready"]
+
+
+def test_what_was_not_read_and_is_removed_stays_away(qapp: QApplication, tmp_path: Path) -> None:
+    path = tmp_path / "scan.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with open_desk(qapp, command=faulty()) as before:
+        before.drop(path)
+        chat_id = before.chat.ensure_chat()
+        read(before)
+        # A second try stands where the first one was.
+        before.drop(path)
+        assert len(read(before)) == 1
+    with open_desk(qapp, command=faulty()) as after:
+        after.chat.open(chat_id)
+        after.view.chip_remove_requested.emit(read(after)[0].id)
+    with open_desk(qapp, command=faulty()) as last:
+        last.chat.open(chat_id)
+        assert chips(last) == []

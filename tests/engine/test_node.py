@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.child_process import environment
-from engine.errors import UserError
+from engine.errors import Problem, UserError
 from engine.planning.client import BlockingPlanner
 from engine.planning.protocol import Ask
 from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
 from engine.remote.servers import start_server
 from engine.settings import EngineSettings, GenerationSettings, validated
+from engine.worker import silence
 from engine.worker.protocol import Delta, Event, Prompt, Turn
 from engine.worker.session import BlockingWorker
 
@@ -155,6 +157,41 @@ def test_a_node_that_left_costs_no_model_and_comes_back(demo_model: Path) -> Non
         with pytest.raises(UserError) as lost:
             worker.load(local)
     assert lost.value.code == "node.lost"
+
+
+@pytest.mark.model
+def test_a_frozen_node_is_named_and_ctrl_c_ends_the_wait_at_once(
+    demo_model: Path,
+    commands: list[tuple[str, subprocess.Popen[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (kept, _), (frozen, process) = commands
+    monkeypatch.setattr(silence, "NODE_SILENCE_S", 0.5)
+    settings = EngineSettings(
+        model_path=str(demo_model), n_ctx=256, devices=(kept, frozen), tensor_split=(1, 1)
+    )
+    said: list[Problem] = []
+    stopped_s: list[float] = []
+
+    def wait(problem: Problem) -> None:
+        said.append(problem)
+        stopped_s.append(time.monotonic())
+        signal.raise_signal(signal.SIGINT)
+
+    def freeze(event: Event) -> None:
+        if isinstance(event, Delta):
+            process.send_signal(signal.SIGSTOP)
+
+    endless = validated(_GREEDY, max_tokens=200)
+    worker = BlockingWorker(on_wait=wait).__enter__()
+    worker.load(settings)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        worker.generate(_QUESTION, endless, freeze)
+    worker.__exit__(KeyboardInterrupt, caught.value, None)
+    assert time.monotonic() - stopped_s[0] < 2.5
+    assert [problem.code for problem in said] == ["node.silent"]
+    assert frozen in said[0].message
+    assert kept not in said[0].message
 
 
 def test_an_engine_that_dies_for_another_reason_blames_no_node() -> None:
