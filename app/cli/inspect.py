@@ -13,6 +13,11 @@ from engine.settings.engine_settings import KvType
 if TYPE_CHECKING:
     import argparse
 
+_GUESSING = (
+    "The guessing layers (MTP) are not used: what they have to be fed can be had only outside of "
+    "llama.cpp's C interface. A draft model or prompt lookup guesses instead."
+)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -33,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value in facts.items():
         shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
         print(f"{_words(name):{width}}  {'unknown' if shown is None else shown}")
+    if facts["guessing_layers"]:
+        print(f"\n{_GUESSING}")
     return 0
 
 

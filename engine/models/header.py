@@ -38,6 +38,7 @@ class ModelHeader(msgspec.Struct, frozen=True, kw_only=True):
         experts: Experts of a layer; 0 for a dense model.
         experts_used: Experts that each token goes through.
         has_chat_template: Whether the file brings one.
+        guessing_layers: Layers for the next tokens (MTP), which are part of `layers` and not used.
         missing_bytes: What lies behind the end of the file; 0 for a whole one.
         kv: Shape of the KV cache; None for an architecture that keeps one of its own kind.
     """
@@ -62,6 +63,7 @@ class ModelHeader(msgspec.Struct, frozen=True, kw_only=True):
     experts: int
     experts_used: int
     has_chat_template: bool
+    guessing_layers: int = 0
     missing_bytes: int = 0
     kv: KvLayout | None = None
 
@@ -91,6 +93,7 @@ class ModelHeader(msgspec.Struct, frozen=True, kw_only=True):
             "parts": self.parts,
             "complete": not self.missing_bytes,
             "layers": self.layers,
+            "guessing_layers": self.guessing_layers,
             "heads": self.heads,
             "kv_heads": self.kv_heads,
             "head_size_k": self.head_size_k,
@@ -146,6 +149,7 @@ def read_header(path: Path) -> ModelHeader:
         experts=max((0, *numbers("expert_count"))),
         experts_used=max((0, *numbers("expert_used_count"))),
         has_chat_template="tokenizer.chat_template" in first.values,
+        guessing_layers=max((0, *numbers("nextn_predict_layers"))),
         missing_bytes=sum(file.missing_bytes for file in files),
         kv=layout,
     )

@@ -267,7 +267,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         about(
             "Draft model",
             "A small GGUF model of the same family that guesses the next tokens; the model checks "
-            "them in one step, so the reply stays its own. Pauses where it does not pay.",
+            "them in one step, so the reply stays its own. Pauses where it does not pay. Guessing "
+            "layers in the model's own file (MTP) are not used: llama.cpp's C interface does not "
+            "give what they need.",
             group=Group.SPEED,
             cost=Cost.RELOAD,
             form=Form.FILE,

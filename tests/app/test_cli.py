@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine.test_models_header import write_model
 from tests.support.tiny_projector import write_projector
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ def test_inspect_tells_what_is_in_the_file() -> None:
     assert facts["architecture"] == "llama"
     assert "30" in told, "its layers"
     assert "Q4_1" in told
+
+
+def test_inspect_says_that_guessing_layers_are_not_used(tmp_path: Path) -> None:
+    path = str(write_model(tmp_path / "m.gguf", "glm4moe", block_count=5, nextn_predict_layers=1))
+    assert as_json(leadline("inspect", path, "--json"))["guessing_layers"] == 1
+    assert "MTP" in leadline("inspect", path).stdout
+    assert "MTP" not in leadline("inspect", "demo").stdout
 
 
 def test_devices_always_name_the_processor() -> None:

@@ -57,6 +57,7 @@ def test_the_demo_model(demo_model: Path) -> None:
         "parts": 1,
         "complete": True,
         "layers": 30,
+        "guessing_layers": 0,
         "heads": 9,
         "kv_heads": 3,
         "head_size_k": 64,

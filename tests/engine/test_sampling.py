@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.model
 
+# What it may go on with stands at its beginning alone, before the default window of the penalties.
 TEXT = (
-    "The history of the city begins long before its walls were built. Traders came up the river, "
-    "the river, the river, and they sold salt: 1, 2, 3, 4, 5. Then the king said that the"
+    "The king said that the people, the city, the world and the whole land were his. The past of "
+    "that town begins long before its walls were built. Traders came up the river, the river, the "
+    "river, and they sold salt: 1, 2, 3, 4, 5. They were many and became rich. Then the king said "
+    "that the"
 )
 # Each takes another way through the sampler.
 SETTINGS = {

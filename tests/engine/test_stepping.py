@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from engine.llama.sampling_search import BLOCK, BROKEN, TOO_MANY, compiled_library
+from engine.llama.sampling_search import BROKEN, TOO_MANY, compiled_library, tops_room
 from engine.llama.sampling_window import Candidates
 from engine.llama.stepping import _Batch, _Step
 
@@ -53,7 +53,7 @@ class Steps:
         library = compiled_library()
         assert library is not None
         library.leadline_step.argtypes = [ctypes.c_void_p, ctypes.c_int32]
-        found, scratch = Candidates(), np.empty(N_VOCAB // BLOCK, dtype=np.float32)
+        found, scratch = Candidates(), np.empty(tops_room(N_VOCAB), dtype=np.float32)
         room, array = found.prepared()
         cells = [np.zeros(1, dtype=kind) for kind in (np.int32, np.int32, np.int8)]
         token, place, wanted = (cell.ctypes.data for cell in cells)
@@ -139,18 +139,28 @@ def test_step_that_only_draws_decodes_nothing(logits: Logits) -> None:
     assert (steps.run(), steps.decoded) == (40, [])
 
 
-@pytest.mark.parametrize(("lowered", "drawn"), [(6, 40), (7, TOO_MANY), (8, TOO_MANY)])
-def test_draw_that_a_token_outside_could_win_is_left_to_the_sampler(
-    logits: Logits, lowered: int, drawn: int
+@pytest.mark.parametrize(("lowered", "counts"), [(6, [8]), (7, [8, 16]), (15, [8, 16, 32])])
+def test_more_candidates_are_taken_until_none_outside_can_win(
+    logits: Logits, lowered: int, counts: list[int]
 ) -> None:
+    seen = []
+
     def lower(ids: Any, values: Any) -> None:
+        seen.append(len(ids))
         values[ids < 40 + lowered] -= 15
 
-    # Of eight candidates two have to stay above the least of them. Without a chain that chooses the
-    # first one is taken, whatever its logit is now.
+    # Two have to stay above the least of them.
     steps = Steps(logits, rank=8, least=2, adjust=lower)
-    assert steps.run() == drawn
-    assert bool(steps.decoded) == (drawn == 40)
+    assert steps.run() == 40
+    assert seen == counts
+
+
+def test_draw_that_no_number_of_candidates_settles_is_left_to_the_sampler(logits: Logits) -> None:
+    def ban(_ids: Any, values: Any) -> None:
+        values[:] = -np.inf
+
+    steps = Steps(logits, least=1, adjust=ban)
+    assert (steps.run(), steps.decoded) == (TOO_MANY, [])
 
 
 def test_broken_logits_are_told(logits: Logits) -> None:
