@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         theme_chosen: ``system``, ``light`` or ``dark``.
         app_settings_edited: The `AppSettings` after a change in the preferences.
         page_shown: The key of the page.
+        log_not_saved: Where the log could not be written, and why.
     """
 
     painted = Signal()
@@ -63,6 +64,7 @@ class MainWindow(QMainWindow):
     theme_chosen = Signal(str)
     app_settings_edited = Signal(object)
     page_shown = Signal(str)
+    log_not_saved = Signal(str, str)
 
     def __init__(self, chat_view: QWidget) -> None:
         super().__init__()
@@ -260,7 +262,9 @@ class MainWindow(QMainWindow):
         """The engine's log."""
         from widgets.dialogs.log_view import LogView
 
-        return LogView(self)
+        log = LogView(self)
+        log.save_failed.connect(self.log_not_saved)
+        return log
 
     @cached_property
     def toasts(self) -> Toasts:

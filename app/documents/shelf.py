@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.chat.prompting import PromptPart, prompt_documents, prompt_instruction
 from app.documents.held import Held, from_store, records_of, unread_file
+from app.store.whole_file import write_whole
 from engine.documents.pages import chosen_pages
 from engine.errors import Problem, UserError
 from engine.paths import data_dir
@@ -75,15 +76,23 @@ class Shelf(QObject):
             self._read(chat_id, Held(key=path, name=Path(path).name, path=path, state="reading"))
 
     def add_text(self, chat_id: int, text: str) -> None:
-        """Make a document of pasted text. It is kept as a file, like any other document."""
+        """Make a document of pasted text. It is kept as a file, like any other document.
+
+        Raises:
+            UserError: ``app.paste_not_kept``.
+        """
         # OpenSSL: not with the start of the window.
         import hashlib
 
         folder = pasted_dir()
-        folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         path = folder / f"pasted-{digest}.txt"
-        path.write_text(text, encoding="utf-8", errors="replace")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode("utf-8", "replace"))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UserError("app.paste_not_kept", reason=reason) from error
         self.add_files(chat_id, [str(path)])
 
     def add_stored(self, chat_id: int, document_id: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QBuffer, QIODevice, QObject
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QMenu
 
+from app.store.whole_file import write_whole
 from engine.errors import UserError
 from engine.models.ggml_types import TENSOR_TYPES
 from engine.planning.client import PlannerClient
@@ -265,24 +267,30 @@ class EconomicsController(QObject):
         """Write the chart as a picture, or its points as a table."""
         try:
             if how == "png":
-                if not self._window.economics.grab().save(str(path)):
-                    raise OSError(self.tr("the picture was refused"))
+                write_whole(path, self._picture())
             else:
-                self._write_csv(path)
+                write_whole(path, self._table().encode("utf-8", "replace"))
         except OSError as error:
             reason = error.strerror or str(error)
             self._notices.error(UserError("app.not_exported", path=str(path), reason=reason))
         else:
             self._notices.say(self.tr("Exported to {path}.").format(path=path))
 
-    def _write_csv(self, path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["model", "kv_type", "n_ctx", "total_bytes", "kv_bytes"])
-            for model in self._paths:
-                for curve in self._found[model].curves if model in self._found else ():
-                    rows = zip(curve.n_ctx, curve.total_bytes, curve.kv_bytes, strict=True)
-                    writer.writerows((model, curve.kv_type, *row) for row in rows)
+    def _picture(self) -> bytes:
+        kept = QBuffer()
+        kept.open(QIODevice.OpenModeFlag.WriteOnly)
+        self._window.economics.grab().save(kept, "PNG")
+        return bytes(kept.data().data())
+
+    def _table(self) -> str:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["model", "kv_type", "n_ctx", "total_bytes", "kv_bytes"])
+        for model in self._paths:
+            for curve in self._found[model].curves if model in self._found else ():
+                rows = zip(curve.n_ctx, curve.total_bytes, curve.kv_bytes, strict=True)
+                writer.writerows((model, curve.kv_type, *row) for row in rows)
+        return text.getvalue()
 
 
 def _devices(found: Economics | None) -> str:

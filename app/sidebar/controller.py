@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.session import State
 from app.sidebar.importing import ChatImport
+from app.store.whole_file import write_whole
 from engine.errors import UserError
 from widgets.sidebar.viewdata import (
     ChatActivity,
@@ -199,9 +200,12 @@ class SidebarController(QObject):
         """Write a chat to a file."""
         try:
             if how == "markdown":
-                path.write_text(self._store.export_markdown(chat_id), encoding="utf-8")
+                written = self._store.export_markdown(chat_id).encode("utf-8", "replace")
             else:
-                path.write_bytes(self._store.export_json(chat_id))
+                written = self._store.export_json(chat_id)
+            write_whole(path, written)
+        except UserError as error:
+            self._notices.error(error)
         except OSError as error:
             reason = error.strerror or str(error)
             self._notices.error(UserError("app.not_exported", path=str(path), reason=reason))

@@ -7,8 +7,6 @@ used last, and what the window remembers.
 from __future__ import annotations
 
 import itertools
-import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from app.store.faults import sentence_for_system
+from app.store.whole_file import write_whole
 from engine.errors import Problem, UserError
 from engine.paths import config_dir
 from engine.settings import (
@@ -197,7 +196,9 @@ class SettingsFile:
                 self._changed = False
                 data = {"version": VERSION, **self._data}
             try:
-                _write_whole(self.path, msgspec.json.format(msgspec.json.encode(data)) + b"\n")
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                text = msgspec.json.format(msgspec.json.encode(data)) + b"\n"
+                write_whole(self.path, text, is_private=True)
             except OSError as error:
                 raise sentence_for_system(error, self.path) from error
 
@@ -281,19 +282,3 @@ def _aside(path: Path, why: str, code: str, detail: str) -> tuple[Problem, ...]:
     except OSError as error:
         return (sentence_for_system(error, path).problem,)
     return (Problem(code=code, params={"path": str(kept)}, detail=detail),)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Replace the file's content so that a crash leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    written = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(path)
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise

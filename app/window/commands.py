@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 from app.chat.citing import SCHEME
 from app.chat.ledger_choices import policy_choices
 from app.reading.words import place_of
+from engine.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ class Commands(QObject):
         view.title_edited.connect(self._on_title_edited)
         view.files_dropped.connect(self._add_files)
         view.attach_requested.connect(self._on_attach)
-        view.long_paste.connect(lambda text: self._shelf.add_text(chat.ensure_chat(), text))
+        view.long_paste.connect(self._on_long_paste)
         view.export_requested.connect(self._on_export)
         view.link_clicked.connect(self._on_link)
         view.chip_open_requested.connect(lambda ident: self._viewing().open_document(ident))
@@ -128,6 +129,12 @@ class Commands(QObject):
     def _on_title_edited(self, title: str) -> None:
         if self._chat.chat_id is not None:
             self._chat.rename(self._chat.chat_id, title)
+
+    def _on_long_paste(self, text: str) -> None:
+        try:
+            self._shelf.add_text(self._chat.ensure_chat(), text)
+        except UserError as error:
+            self._notices.error(error)
 
     def _on_export(self, how: str) -> None:
         if self._chat.chat_id is not None:

@@ -474,6 +474,7 @@ class Desktop(QObject):
         window.theme_chosen.connect(self._on_theme)
         window.app_settings_edited.connect(self._on_app_settings)
         self.engine.logged.connect(lambda line: window.log.append([line]))
+        window.log_not_saved.connect(self._on_log_not_saved)
         self.engine.session_changed.connect(self._on_session_changed)
         self.engine.load_failed.connect(self._on_load_failed)
         self.engine.came_back.connect(lambda problem: self.notices.say(problem.message))
@@ -527,6 +528,9 @@ class Desktop(QObject):
     def _on_session_changed(self, session: Session) -> None:
         busy = session.is_answering or session.state in (State.STARTING, State.LOADING)
         self.window.set_busy(busy)
+
+    def _on_log_not_saved(self, path: str, reason: str) -> None:
+        self.notices.error(UserError("app.not_exported", path=path, reason=reason))
 
     def _on_load_failed(self, problem: Problem) -> None:
         # Without a model, a card in the chat says it.

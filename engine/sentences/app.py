@@ -2,8 +2,12 @@
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "app.not_exported": (
-        "The chat could not be written to {path}: {reason}",
-        "Choose another folder.",
+        "{path} could not be written: {reason}",
+        "Choose another folder. What was there before is as it was.",
+    ),
+    "app.paste_not_kept": (
+        "The pasted text could not be kept as a document: {reason}",
+        "Make room on the disk, then paste it again.",
     ),
     "app.document_read_again": (
         "{name} had changed on disk and was read again. What was answered before this is from the "

@@ -422,3 +422,12 @@ def test_what_was_not_read_and_is_removed_stays_away(qapp: QApplication, tmp_pat
     with open_desk(qapp, command=faulty()) as last:
         last.chat.open(chat_id)
         assert chips(last) == []
+
+
+def test_a_paste_that_finds_no_room_is_told(desk: Desk) -> None:
+    pasted_dir().parent.mkdir(parents=True, exist_ok=True)
+    # A file in the place of the folder: nothing can be written there, whoever asks.
+    pasted_dir().write_text("")
+    desk.view.long_paste.emit("The tide turns at noon. " * 400)
+    assert "could not be kept as a document" in desk.notices[-1]
+    assert chips(desk) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit
 
@@ -22,7 +22,13 @@ _KEPT_LINES: Final = 5000
 
 
 class LogView(Sheet):
-    """Keeps the last lines. Follows the end unless the user has scrolled up. Main thread."""
+    """Keeps the last lines. Follows the end unless the user has scrolled up. Main thread.
+
+    Signals:
+        save_failed(str path, str reason): They could not be written to a file.
+    """
+
+    save_failed = Signal(str, str)
 
     @classmethod
     def title(cls) -> str:
@@ -79,7 +85,7 @@ class LogView(Sheet):
 
     def save_to(self, path: Path) -> None:
         """Write all kept lines into a file."""
-        path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(self._lines) + "\n", encoding="utf-8", errors="replace")
 
     def _matches(self, line: str) -> bool:
         wanted = self.search.text().strip().lower()
@@ -108,4 +114,7 @@ class LogView(Sheet):
     def _on_save(self) -> None:
         title, filters = self.tr("Save the log"), self.tr("Text (*.log *.txt)")
         if path := file_dialogs.save_file(self, title, "leadline-engine.log", filters):
-            self.save_to(Path(path))
+            try:
+                self.save_to(Path(path))
+            except OSError as error:
+                self.save_failed.emit(path, error.strerror or str(error))
