@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -87,7 +85,6 @@ class Desktop(QObject):
         self.settings = SettingsFile(on_problem=self._tell_later)
         theme.prepare(application, self.settings.app.theme, self.settings.app.text_size)
         self._application = application
-        self._asking = ThreadPoolExecutor(1, thread_name_prefix="build")
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.reader = DocumentReader()
@@ -206,20 +203,29 @@ class Desktop(QObject):
         return (
             # First what can be seen: its side of the window stands empty until then.
             Step(
-                self._make_engine_pane,
+                self.window.make_engine,
                 ("widgets.settings.editors", "widgets.engine_pane.pane"),
             ),
-            Step(self._arrange_engine_pane),
-            Step(self._compose_pane, ("app.engine.pane_controller",)),
-            Step(self._show_icon),
-            Step(self._compose_instruments, ("psutil", "app.instruments")),
+            Step(self.window.arrange_engine),
             Step(
-                self._compose_planning,
+                self._compose_engine_side,
+                ("app.window.engine_side", "app.engine.pane_controller"),
+            ),
+            Step(self._show_icon),
+            Step(
+                lambda: self.engine_side.compose_instruments(),
+                ("psutil", "app.instruments"),
+            ),
+            Step(
+                lambda: self.engine_side.compose_planning(),
                 ("engine.telemetry.nvml", "engine.planning.client", "app.engine.plan_controller"),
             ),
-            Step(self._compose_models, ("app.models", "widgets.models.page")),
             Step(
-                self._compose_economics,
+                lambda: self.engine_side.compose_models(),
+                ("app.models", "widgets.models.page"),
+            ),
+            Step(
+                lambda: self.engine_side.compose_economics(),
                 ("app.engine.economics_controller", "widgets.economics.page"),
             ),
             Step(
@@ -230,8 +236,11 @@ class Desktop(QObject):
                 lambda: self.found,
                 ("widgets.documents.passages_panel", "app.documents.passages_presenter"),
             ),
-            Step(self._compose_measuring, ("engine.bench.tune", "app.engine.measuring")),
-            Step(self._tell_build, ("app.engine.build_words",)),
+            Step(
+                lambda: self.engine_side.compose_measuring(),
+                ("engine.bench.tune", "app.engine.measuring"),
+            ),
+            Step(lambda: self.engine_side.tell_build(), ("app.engine.build_words",)),
             Step(
                 self.chat_view.typesetter.warm_up,
                 ("widgets.chat.markdown", "widgets.chat.body", "widgets.chat.message"),
@@ -240,91 +249,22 @@ class Desktop(QObject):
             Step(lambda: None, ("app.reading.work", "engine.documents.citations")),
         )
 
-    def _make_engine_pane(self) -> None:
-        self.window.make_engine()
+    def _compose_engine_side(self) -> None:
+        from app.window.engine_side import EngineSide
 
-    def _arrange_engine_pane(self) -> None:
-        self.window.arrange_engine()
-
-    def _compose_pane(self) -> None:
-        from app.engine.pane_controller import PaneController
-
-        pane = self.window.engine
-        for wish in (pane.model_chosen, pane.load_requested, pane.settings_edited):
-            # Before the controller hears of it: the plan wants to hear of it as well.
-            wish.connect(self.later.finish)
-        self.pane = PaneController(
+        self.engine_side = EngineSide(
             engine=self.engine,
             window=self.window,
+            presenter=self.presenter,
             settings=self.settings,
             notices=self.notices,
+            hop=self.hop,
+            later=self.later,
             parent=self,
         )
 
     def _show_icon(self) -> None:
         self._application.setWindowIcon(icons.application_icon())
-
-    def _compose_instruments(self) -> None:
-        from app.instruments import Instruments
-
-        self.instruments = Instruments(
-            self.engine, self.window.tick, hz=self.settings.app.telemetry_hz, parent=self
-        )
-        self.instruments.snapshot_taken.connect(self.pane.show_snapshot)
-        self.instruments.speed_read.connect(self.window.append_speed)
-        self.instruments.start()
-
-    def _compose_models(self) -> None:
-        from app.models import ModelsController
-
-        self.models = ModelsController(
-            engine=self.engine,
-            window=self.window,
-            settings=self.settings,
-            notices=self.notices,
-            hop=self.hop,
-            parent=self,
-        )
-
-    def _compose_planning(self) -> None:
-        from app.engine.plan_controller import PlanController
-
-        self.planning = PlanController(
-            engine=self.engine,
-            pane=self.pane,
-            window=self.window,
-            instruments=self.instruments,
-            notices=self.notices,
-            hop=self.hop,
-            parent=self,
-        )
-
-    def _compose_measuring(self) -> None:
-        from app.engine.measuring import MeasuringController
-
-        self.measuring = MeasuringController(
-            engine=self.engine,
-            pane=self.pane,
-            window=self.window,
-            settings=self.settings,
-            notices=self.notices,
-            hop=self.hop,
-            parent=self,
-        )
-        self.measuring.running_changed.connect(self.presenter.set_measuring)
-
-    def _compose_economics(self) -> None:
-        from app.engine.economics_controller import EconomicsController
-
-        self.economics = EconomicsController(
-            window=self.window,
-            pane=self.pane,
-            models=self.models,
-            scene=self.planning.scene,
-            notices=self.notices,
-            hop=self.hop,
-            parent=self,
-        )
 
     def _compose_documents(self) -> None:
         from app.documents.places import DocumentPlaces
@@ -371,12 +311,6 @@ class Desktop(QObject):
         self.later.finish()
         return self.viewing
 
-    def _tell_build(self) -> None:
-        from app.engine.build_words import build_words
-
-        # It asks the driver, which may take a second.
-        self.hop.when_done(self._asking.submit(build_words), self.pane.set_build)
-
     def _generation(self) -> GenerationSettings:
         return self.settings.generation
 
@@ -390,23 +324,9 @@ class Desktop(QObject):
             first: The same, for a user who never chose one; without it a card explains itself.
         """
         self.presenter.refresh()
-        self.later.add(lambda: self._open_first(model, first))
+        self.later.add(lambda: self.engine_side.open_first(model, first))
         # A window that starts minimised is not painted.
         QTimer.singleShot(_PAINTED_AFTER_MS, self.later, self.later.begin)
-
-    def _open_first(self, model: str, first: str) -> None:
-        if not self.settings.recent_models:
-            model = model or first
-        if model:
-            from engine.models.demo import resolve_model
-
-            self.pane.choose(str(resolve_model(model).resolve()))
-        elif self.settings.app.load_last_model and self.settings.engine.model_path:
-            if Path(self.settings.engine.model_path).is_file():
-                self.pane.load(self.settings.engine)
-            else:
-                self.models.say_gone(self.settings.engine.model_path)
-        self.models.scan()
 
     def add_files(self, paths: list[str]) -> None:
         """Put files into the open chat."""
@@ -429,10 +349,7 @@ class Desktop(QObject):
         self._closed = True
         self.settings.set_window(_DRAFT, self.chat.save_draft())
         self.chat_view.typesetter.close()
-        self.measuring.close()
-        self.models.close()
-        self.planning.close()
-        self.economics.close()
+        self.engine_side.close()
         self.embedding.close()
         self.reading.close()
         self.search.close()
@@ -442,8 +359,6 @@ class Desktop(QObject):
         self.places.close()
         self.chat.close()
         self.shelf.close()
-        self.instruments.stop()
-        self._asking.shutdown(wait=True, cancel_futures=True)
         self.engine.shutdown()
         try:
             self.store.close()
@@ -542,7 +457,7 @@ class Desktop(QObject):
         name, _, value = action.partition(":")
         match name:
             case "load_demo":
-                self.pane.load_demo()
+                self.engine_side.pane.load_demo()
             case "choose_model":
                 self.window.open_picker()
             case "restart":
@@ -558,7 +473,7 @@ class Desktop(QObject):
             case "settings":
                 self.window.show_reply_setting(value)
             case "more_context":
-                self.pane.with_n_ctx(int(value))
+                self.engine_side.pane.with_n_ctx(int(value))
 
     def _on_theme(self, mode: str) -> None:
         self._on_app_settings(msgspec.structs.replace(self.settings.app, theme=mode))
@@ -571,11 +486,11 @@ class Desktop(QObject):
             theme.apply(self._application, settings.theme)
         theme.set_text_size(self._application, settings.text_size)
         if settings.telemetry_hz != old.telemetry_hz:
-            self.instruments.sampler.set_rate(settings.telemetry_hz)
+            self.engine_side.instruments.sampler.set_rate(settings.telemetry_hz)
         self.chat_view.set_long_paste(settings.long_paste_characters)
         self.embedding.use_model(settings.embedding_model)
         if settings.model_folders != old.model_folders:
-            self.models.scan()
+            self.engine_side.models.scan()
 
     # ---- from other threads
 

@@ -98,7 +98,7 @@ class Gallery(QObject):
         desktop = self._desktop
         desktop.open_first()
         yield from self._shots("first-run")
-        desktop.pane.load_demo()
+        desktop.engine_side.pane.load_demo()
         yield lambda: desktop.engine.session.state is State.READY
         yield from self._shots("empty-chat")
         desktop.chat.open(add_sample_chat(desktop.store))

@@ -60,7 +60,7 @@ def step(desktop: Desktop, painted: Painted, settings: EngineSettings) -> float 
     desktop.window.engine._on_edited(settings)
     while time.perf_counter() - begun_s < _STEP_S:
         QTest.qWait(1)
-        plan = desktop.planning.newest
+        plan = desktop.engine_side.planning.newest
         if plan is not None and plan.settings == settings:
             QTest.qWait(1)
             return painted.at_s - begun_s if painted.at_s > begun_s else None
@@ -95,9 +95,14 @@ def main() -> None:
     try:
         with open_desk(application) as desk:
             desktop = desk.desktop
-            desktop.pane.set_edited(base)
-            desk.until(lambda: desktop.planning.newest and desktop.planning.newest.is_final)
-            longest = desktop.planning.newest.max_n_ctx
+            desktop.engine_side.pane.set_edited(base)
+            desk.until(
+                lambda: (
+                    desktop.engine_side.planning.newest
+                    and desktop.engine_side.planning.newest.is_final
+                )
+            )
+            longest = desktop.engine_side.planning.newest.max_n_ctx
             painted = Painted(desktop)
             for name in ("context", *(("layer", "tensor") if options.nodes > 1 else ())):
                 steps = list(dragged(base, name, longest))

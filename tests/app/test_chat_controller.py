@@ -59,7 +59,7 @@ def test_each_death_keeps_the_words_and_leads_back(
             plan.write_text(f"{fault} {moment}")
             question = f"{moment}?"
             desk.open_chat(None)
-            desk.desktop.pane.choose("fake.gguf")
+            desk.desktop.engine_side.pane.choose("fake.gguf")
             desk.send(question)
             desk.until_state(State.DIED)
             sentence = desk.deaths.pop().message
@@ -127,7 +127,7 @@ def test_another_model_chosen_while_a_reply_is_written(slow_desk: Desk) -> None:
     desk.load()
     desk.send("why")
     desk.until(lambda: desk.messages() and desk.messages()[-1].text.startswith("one two"))
-    desk.desktop.pane.choose("other.gguf")
+    desk.desktop.engine_side.pane.choose("other.gguf")
     desk.until_state(State.READY)
     assert desk.messages()[-1].state == "interrupted"
     assert desk.messages()[-1].text.startswith("one two")
@@ -161,7 +161,7 @@ def test_without_a_model_the_text_comes_back(desk: Desk) -> None:
 
 
 def test_what_is_sent_while_the_model_loads_waits_for_it(desk: Desk) -> None:
-    desk.desktop.pane.choose("fake.gguf")
+    desk.desktop.engine_side.pane.choose("fake.gguf")
     desk.send("early")
     assert desk.chat.queued == ("early",)
     desk.until(lambda: len(desk.messages()) == 2 and desk.chat.replying_in is None)

@@ -342,7 +342,7 @@ def test_the_size_of_text_is_remembered(qapp: QApplication) -> None:
 
 def test_a_window_that_cannot_be_seen_reads_no_instruments(desk: Desk) -> None:
     window, taken = desk.desktop.window, [0]
-    desk.desktop.instruments.snapshot_taken.connect(lambda _s: taken.append(1))
+    desk.desktop.engine_side.instruments.snapshot_taken.connect(lambda _s: taken.append(1))
     desk.until(lambda: sum(taken), "a reading")
     for away, back in ((window.hide, window.show), (window.showMinimized, window.showNormal)):
         away()

@@ -34,7 +34,7 @@ class Measured:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.measuring: MeasuringController = desk.desktop.measuring
+        self.measuring: MeasuringController = desk.desktop.engine_side.measuring
         self.measuring.budget_s = 0.0
 
     @property
@@ -213,10 +213,10 @@ def test_a_reply_is_not_interrupted(measured: Measured, model: Path) -> None:
 def test_edits_outlive_it_and_are_named(measured: Measured, model: Path, plan: Path) -> None:
     desk = measured.desk
     desk.load(model, n_ctx=1024)
-    desk.desktop.pane.set_edited(_changed(measured.edited, n_batch=1024))
+    desk.desktop.engine_side.pane.set_edited(_changed(measured.edited, n_batch=1024))
     measured.start()
     assert measured.edited.n_batch == 1024
-    desk.desktop.pane.set_edited(_changed(measured.edited, type_k="q8_0"))
+    desk.desktop.engine_side.pane.set_edited(_changed(measured.edited, type_k="q8_0"))
     measured.until_state("done")
     assert "meanwhile" in measured.view.detail
     measured.sheet.apply.click()
@@ -233,7 +233,7 @@ def test_a_load_in_the_middle_goes_first(measured: Measured, model: Path, plan: 
     plan.write_text("hang bench")
     pid = measured.start()
     desk.until(lambda: not plan.exists(), "the middle of it")
-    desk.desktop.pane.load(_changed(measured.edited, n_ctx=2048))
+    desk.desktop.engine_side.pane.load(_changed(measured.edited, n_ctx=2048))
     assert measured.view.state == "failed"
     desk.until_state(State.READY)
     desk.until(lambda: not psutil.pid_exists(pid), "the end of it")
@@ -298,7 +298,7 @@ def _until_loaded(desk: Desk, *, n_ubatch: int) -> None:
 
 
 def _choose(desk: Desk, model: Path) -> None:
-    pane = desk.desktop.pane
+    pane = desk.desktop.engine_side.pane
     pane.set_edited(_changed(desk.desktop.window.engine.edited(), model_path=str(model)))
 
 

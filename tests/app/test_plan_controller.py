@@ -52,7 +52,7 @@ class Seen:
 
     @property
     def controller(self) -> PlanController:
-        return self.desk.desktop.planning
+        return self.desk.desktop.engine_side.planning
 
     @property
     def edited(self) -> EngineSettings:
@@ -60,7 +60,7 @@ class Seen:
 
     def edit(self, **changes: object) -> None:
         """Change settings as the form does, and wait for the whole plan."""
-        self.desk.desktop.pane.set_edited(validated(self.edited, **changes))
+        self.desk.desktop.engine_side.pane.set_edited(validated(self.edited, **changes))
         self.settle()
 
     @property
@@ -86,7 +86,7 @@ def seen(qtbot: QtBot, qapp: object, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with open_desk(qapp, command=faulty()) as desk:  # type: ignore[arg-type]
         watched = Seen(desk, monkeypatch)
         settings = EngineSettings(model_path=str(demo_model_path()), devices=("cpu",), n_ctx=4096)
-        desk.desktop.pane.set_edited(settings)
+        desk.desktop.engine_side.pane.set_edited(settings)
         watched.settle()
         yield watched
 
@@ -116,7 +116,7 @@ def test_an_edit_is_priced_anew(seen: Seen) -> None:
 
 def test_the_last_of_many_edits_is_shown(seen: Seen) -> None:
     for n_ctx in range(256, 8193, 256):
-        seen.desk.desktop.pane.set_edited(validated(seen.edited, n_ctx=n_ctx))
+        seen.desk.desktop.engine_side.pane.set_edited(validated(seen.edited, n_ctx=n_ctx))
     seen.settle()
     assert seen.plan.devices[0].kv_bytes == 8192 * 23040
 
@@ -135,7 +135,7 @@ def test_a_rule_says_what_is_wrong_and_repairs_it(seen: Seen) -> None:
 
 
 def test_rules_follow_at_once(seen: Seen) -> None:
-    pane = seen.desk.desktop.pane
+    pane = seen.desk.desktop.engine_side.pane
     pane.set_edited(validated(seen.edited, flash_attn="off"))
     # Before the planner answers: it cannot have, as no event was handled since.
     refused = {(p.setting, p.value) for p in seen.hints.problems}
@@ -181,7 +181,7 @@ def test_a_fit_changes_the_settings(seen: Seen, goal: str) -> None:
 @small_machine
 def test_a_fit_that_finds_nothing_leaves_a_whole_plan(seen: Seen) -> None:
     # A cache of this size fits in no type and no split.
-    seen.desk.desktop.pane.set_edited(validated(seen.edited, n_ctx=16_777_216))
+    seen.desk.desktop.engine_side.pane.set_edited(validated(seen.edited, n_ctx=16_777_216))
     seen.desk.press("fit_quality")
     seen.desk.until(lambda: seen.desk.notices, "a sentence", timeout_s=90)
     seen.settle()
@@ -228,7 +228,9 @@ def test_a_node_that_is_gone_can_be_left_out(seen: Seen) -> None:
     gone = f"127.0.0.1:{free_port()}"
     pane = seen.desk.desktop.window.engine
     try:
-        seen.desk.desktop.pane.set_edited(validated(seen.edited, devices=(address, gone)))
+        seen.desk.desktop.engine_side.pane.set_edited(
+            validated(seen.edited, devices=(address, gone))
+        )
         seen.desk.until(lambda: seen.plan.summary_tone == "bad", "a sentence about the node")
         assert gone in seen.plan.summary
         assert [(d.id, d.is_lost) for d in seen.plan.devices][:2] == [
@@ -262,7 +264,9 @@ def test_what_cannot_be_loaded_says_why_and_promises_no_bytes(seen: Seen) -> Non
 
 
 def test_a_file_that_is_gone_is_a_sentence(seen: Seen) -> None:
-    seen.desk.desktop.pane.set_edited(validated(seen.edited, model_path="/nowhere/gone.gguf"))
+    seen.desk.desktop.engine_side.pane.set_edited(
+        validated(seen.edited, model_path="/nowhere/gone.gguf")
+    )
     seen.desk.until(lambda: seen.desk.notices, "a sentence about the file")
     assert "gone.gguf" in seen.desk.notices[-1]
     seen.edit(model_path=str(demo_model_path()))
@@ -275,12 +279,12 @@ def test_how_long_a_load_took_is_learned_and_told(
     with open_desk(qapp) as desk:  # type: ignore[arg-type]
         seen = Seen(desk, monkeypatch)
         settings = EngineSettings(model_path=str(demo_model_path()), devices=("cpu",), n_ctx=2048)
-        desk.desktop.pane.set_edited(settings)
+        desk.desktop.engine_side.pane.set_edited(settings)
         seen.settle()
         first = seen.controller.newest
         assert first is not None
         assert first.load_s is None
-        desk.desktop.pane.load(seen.edited)
+        desk.desktop.engine_side.pane.load(seen.edited)
         desk.until(lambda: desk.engine.session.loaded, "the load")
         loaded = desk.engine.session.loaded
         assert loaded is not None

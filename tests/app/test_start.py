@@ -140,7 +140,9 @@ def test_a_model_chosen_before_the_rest_is_there_is_planned(
         QApplication.processEvents()
     assert not desktop.later.is_done
     asked: list[object] = []
-    desktop.pane.edited.connect(lambda _settings: asked.append(desktop.planning))
+    desktop.engine_side.pane.edited.connect(
+        lambda _settings: asked.append(desktop.engine_side.planning)
+    )
     model = tmp_path / "fake.gguf"
     model.write_bytes(b"GGUF")
     desktop.window.engine.model_chosen.emit(str(model))
