@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 from app.chat.citing import SCHEME
 from app.chat.ledger_choices import policy_choices
 from app.reading.words import place_of
+from engine.documents.pages import chosen_pages
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QPoint
 
+    from app.chat.chips import DocumentChips
     from app.chat.controller import ChatController
     from app.documents.file_watch import FileWatch
     from app.documents.shelf import Shelf
@@ -53,6 +55,7 @@ class Commands(QObject):
         sidebar: SidebarController,
         viewing: Callable[[], DocumentViewing],
         files: FileWatch,
+        chips: DocumentChips,
         dialogs: Dialogs,
         notices: Notices,
         add_files: Callable[[list[str]], None],
@@ -72,6 +75,8 @@ class Commands(QObject):
         self._add_files = add_files
         self._connect_conversation()
         self._connect_actions()
+        chips.pages_requested.connect(self._on_pages_requested)
+        chips.password_requested.connect(self._on_password_requested)
         sidebar.message_found.connect(self._on_message_found)
 
     def _connect_conversation(self) -> None:
@@ -177,6 +182,30 @@ class Commands(QObject):
         if text:
             QGuiApplication.clipboard().setText(text)
             self._notices.say(self.tr("Reply copied."))
+
+    def _on_pages_requested(self, key: str) -> None:
+        chat_id = self._chat.chat_id
+        held = self._shelf.find(chat_id, key) if chat_id is not None else None
+        if chat_id is None or held is None or held.document is None:
+            return
+        document = held.document
+
+        def choose(pages: str) -> None:
+            try:
+                chosen_pages(document, pages)
+            except UserError as error:
+                self._notices.error(error)
+            else:
+                self._shelf.choose_pages(chat_id, key, pages)
+
+        self._dialogs.ask_pages(held.name, len(document.pages), held.selection, choose)
+
+    def _on_password_requested(self, key: str, name: str) -> None:
+        chat_id = self._chat.chat_id
+        if chat_id is not None:
+            self._dialogs.ask_password(
+                name, lambda password: self._shelf.retry(chat_id, key, password)
+            )
 
     def _step_chat(self, step: int) -> None:
         ids = [chat.id for chat in self._store.chats.all()]

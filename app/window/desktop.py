@@ -32,9 +32,7 @@ from app.window.commands import Commands
 from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
-from engine.documents.pages import chosen_pages
 from engine.documents.reader import DocumentReader
-from engine.errors import UserError
 from engine.paths import data_dir
 from widgets import icons, theme
 from widgets.beside import Beside
@@ -49,12 +47,14 @@ if TYPE_CHECKING:
     from app.documents.passages_presenter import PassagesPresenter
     from app.documents.viewing import DocumentViewing
     from app.session import Session
+    from app.window.closing import Closing
     from engine.errors import Problem
     from engine.settings import AppSettings, GenerationSettings
     from widgets.documents.passages_panel import PassagesPanel
 
 _LAYOUT = "layout"
-_DRAFT = "draft"
+DRAFT = "draft"
+"""Under which name the draft of a new chat is kept."""
 _PAINTED_AFTER_MS = 1500
 
 
@@ -65,6 +65,9 @@ class Desktop(QObject):
         application: The Qt application.
         worker_command: What to start as the engine's worker; the real one by default.
         worker_env: Additions to the worker's environment.
+
+    Attributes:
+        is_closed: Nothing is written to the settings any longer.
 
     Raises:
         UserError: The data folder cannot be used, e.g. ``stores.in_use``.
@@ -103,9 +106,8 @@ class Desktop(QObject):
         self._compose_chat()
         self._compose_beside_chat()
         self._connect()
-        self._closed = False
-        self._may_lose_words = self._gave_up_words = False
-        self.window.ask_before_closing(self._may_close)
+        self.is_closed = False
+        self.window.ask_before_closing(lambda: self._closing.may_close())
         self.window.set_app_settings(self.settings.app)
         self.chat_view.set_long_paste(self.settings.app.long_paste_characters)
         # Once the window is put together, and before it measures anything.
@@ -134,7 +136,7 @@ class Desktop(QObject):
             hop=self.hop,
             reading=self.reading,
             generation=self._generation,
-            new_draft=self.settings.window(_DRAFT),
+            new_draft=self.settings.window(DRAFT),
             parent=self,
         )
         self.ledger_choices = LedgerChoices(
@@ -191,6 +193,7 @@ class Desktop(QObject):
             sidebar=self.sidebar,
             viewing=self._viewing_now,
             files=self.files,
+            chips=self.presenter.chips,
             dialogs=self.dialogs,
             notices=self.notices,
             add_files=self.add_files,
@@ -338,47 +341,15 @@ class Desktop(QObject):
         with resources.as_file(resources.files("assets") / "sample.pdf") as path:
             self.add_files([str(path)])
 
+    @cached_property
+    def _closing(self) -> Closing:
+        from app.window.closing import Closing
+
+        return Closing(self)
+
     def close(self) -> None:
         """Save what is open, end the engine and every thread."""
-        if self._closed:
-            return
-        self.later.finish()
-        self._may_lose_words = True
-        # Its layout is remembered as it closes, while that can still be written.
-        self.window.close()
-        self._closed = True
-        self.settings.set_window(_DRAFT, self.chat.save_draft())
-        self.chat_view.typesetter.close()
-        self.engine_side.close()
-        self.embedding.close()
-        self.reading.close()
-        self.search.close()
-        self.modes.close()
-        self.files.close()
-        self.sidebar.close()
-        self.places.close()
-        self.chat.close()
-        self.shelf.close()
-        self.engine.shutdown()
-        try:
-            self.store.close()
-        except UserError:
-            # Said already, and answered.
-            if not self._gave_up_words:
-                raise
-        finally:
-            self.settings.close()
-            self.crashes.uninstall()
-
-    def _may_close(self) -> bool:
-        words = () if self._may_lose_words else self.store.unsaved()
-        if words:
-            self.dialogs.ask_unsaved(words, self._close_anyway)
-        return not words
-
-    def _close_anyway(self) -> None:
-        self._may_lose_words = self._gave_up_words = True
-        self.window.close()
+        self._closing.close()
 
     # ---- connections
 
@@ -394,10 +365,8 @@ class Desktop(QObject):
         self.engine.load_failed.connect(self._on_load_failed)
         self.engine.came_back.connect(lambda problem: self.notices.say(problem.message))
         self.presenter.action_requested.connect(self._on_action)
-        self.presenter.chips.pages_requested.connect(self._on_pages_requested)
         self.ledger_choices.action_requested.connect(self._on_action)
         self.ledger_choices.document_choice_made.connect(self.presenter.act_on_document)
-        self.presenter.chips.password_requested.connect(self._on_password_requested)
         self.search.index_replaced.connect(self.notices.problem)
         self.embedding.failed.connect(self.notices.problem)
         self.chat.opened.connect(self.embedding.look_at)
@@ -413,31 +382,8 @@ class Desktop(QObject):
 
     # ---- slots
 
-    def _on_pages_requested(self, key: str) -> None:
-        chat_id = self.chat.chat_id
-        held = self.shelf.find(chat_id, key) if chat_id is not None else None
-        if chat_id is not None and held is not None and held.document is not None:
-            document = held.document
-
-            def choose(pages: str) -> None:
-                try:
-                    chosen_pages(document, pages)
-                except UserError as error:
-                    self.notices.error(error)
-                else:
-                    self.shelf.choose_pages(chat_id, key, pages)
-
-            self.dialogs.ask_pages(held.name, len(document.pages), held.selection, choose)
-
-    def _on_password_requested(self, key: str, name: str) -> None:
-        chat_id = self.chat.chat_id
-        if chat_id is not None:
-            self.dialogs.ask_password(
-                name, lambda password: self.shelf.retry(chat_id, key, password)
-            )
-
     def _on_layout_changed(self, data: bytes) -> None:
-        if not self._closed:
+        if not self.is_closed:
             self.settings.set_window(_LAYOUT, base64.b64encode(data).decode())
 
     def _on_session_changed(self, session: Session) -> None:
