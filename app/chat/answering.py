@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.chat.asking_again import AskingAgain
 from app.chat.citation_keeper import CitationKeeper
 from app.chat.questions import Questions
 from app.chat.replying import Replying
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.reading.controller import PartsController
     from app.store.chat_store import ChatStore
+    from widgets.chat.chat_view import ChatView
 
 
 class Answering:
@@ -33,6 +35,7 @@ class Answering:
         citations: Checks what replies cite.
         replying: The reply in progress.
         questions: The questions that wait for it.
+        again: Asks what was asked before once more.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Answering:
         branches: Branches,
         changes: TreeChanges,
         screen: ChatScreen,
+        view: ChatView,
         parent: QObject,
     ) -> None:
         self.requests = Requests(
@@ -83,6 +87,18 @@ class Answering:
             branches=branches,
             screen=screen,
             replying=self.replying,
+            parent=parent,
+        )
+        self.again = AskingAgain(
+            engine=engine,
+            requests=self.requests,
+            questions=self.questions,
+            replying=self.replying,
+            branches=branches,
+            changes=changes,
+            screen=screen,
+            view=view,
+            notices=notices,
             parent=parent,
         )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.notices import Notices
     from app.reading.controller import PartsController
     from app.store.chat_store import ChatStore
-    from app.store.rows import Chat, Message, Record
+    from app.store.rows import Chat, Message
     from engine.settings import GenerationSettings
     from engine.worker.protocol import Prompt
     from widgets.chat.chat_view import ChatView
@@ -118,6 +118,7 @@ class ChatController(QObject):
             branches=self._branches,
             changes=self._changes,
             screen=self._screen,
+            view=self._view,
             parent=self,
         )
         made.citations.kept.connect(self._on_citations_kept)
@@ -125,6 +126,7 @@ class ChatController(QObject):
         made.replying.ended.connect(self._on_reply_ended)
         made.replying.refused.connect(self.refused)
         made.replying.asked.connect(self.asked)
+        made.again.refused.connect(self.refused)
         made.questions.sent.connect(self.content_changed)
         return made
 
@@ -251,59 +253,6 @@ class ChatController(QObject):
         """Stop the reply, or the load, in progress."""
         self.answering().replying.stop()
 
-    def regenerate(self, message_id: int | None = None) -> None:
-        """Write another version of a reply; the last one when none is named."""
-        message = self._assistant_message(message_id)
-        branch = self.branch
-        if message is None or branch is None or not self._may_answer():
-            return
-        place = branch.messages.index(message)
-        chat_id = branch.chat.id
-
-        def answer() -> None:
-            # Read again meanwhile, perhaps, and without the message.
-            branch = self._branches.get(chat_id)
-            if branch is not None and branch.find(message.id):
-                self.answering().replying.answer(branch, versions=branch.cut_before(message.id))
-                self._screen.show_branch(branch)
-
-        self.answering().requests.with_passages(chat_id, branch.messages[:place], answer)
-
-    def edit_and_resend(self, message_id: int, text: str) -> None:
-        """Ask a question anew; the old one and its answers stay as a version."""
-        branch = self.branch
-        if branch is None or not text.strip() or not self._may_answer():
-            return
-        asked = branch.find(message_id)
-        if asked is None:
-            return
-        chat_id, text = branch.chat.id, text.strip()
-
-        def give_back() -> None:
-            self._give_back(chat_id, text)
-
-        def ask(records: tuple[Record, ...]) -> None:
-            branch = self._branches.get(chat_id)
-            if branch is None or branch.find(message_id) is None:
-                give_back()
-                return
-            versions = branch.cut_before(message_id)
-            self.answering().questions.ask(branch, text, versions=versions, found=records)
-            self._screen.show_branch(branch)
-
-        before = branch.messages[: branch.messages.index(asked)]
-        self.answering().requests.find_passages(chat_id, before, text, ask, given_up=give_back)
-
-    def go_on(self, message_id: int) -> None:
-        """Continue a reply that was stopped or interrupted."""
-        branch = self.branch
-        message = branch.find(message_id) if branch else None
-        if branch is None or message is None or message.id != branch.leaf_id:
-            return
-        if self._may_answer() and self._changes.is_settled(branch.chat.id):
-            self.answering().replying.generate(branch, message, prefill_reply=message.text)
-            self._screen.show_message(message_id)
-
     def edit_summary(self, record_id: str, text: str) -> None:
         """Change the summary that stands for older messages."""
         message_id, _, index = record_id.partition(":")
@@ -381,38 +330,6 @@ class ChatController(QObject):
     def _on_branched(self, chat: Chat) -> None:
         self.list_changed.emit()
         self.open(chat.id)
-
-    # ---- small questions
-
-    def _assistant_message(self, message_id: int | None) -> Message | None:
-        branch = self.branch
-        if branch is None:
-            return None
-        if message_id is not None:
-            return branch.find(message_id)
-        replies = [message for message in branch.messages if message.role == "assistant"]
-        return replies[-1] if replies else None
-
-    def _may_answer(self) -> bool:
-        if self._engine.session.can_answer and not self.answering().questions.is_busy:
-            return True
-        if self._engine.session.loaded is None:
-            self.refused.emit(Problem(code="worker.no_model"))
-        else:
-            self._notices.say(self.tr("Wait for the reply in progress, or stop it first."))
-        return False
-
-    def _give_back(self, chat_id: int, text: str) -> None:
-        """A question that could not be asked where it stood goes to the composer of its chat."""
-        branch = self._branches.get(chat_id)
-        if chat_id == self.chat_id:
-            self._view.restore_draft("\n\n".join(filter(None, (self._view.draft(), text))))
-        elif branch is not None:
-            draft = "\n\n".join(filter(None, (branch.chat.draft, text)))
-            self._branches.set_draft(branch, draft)
-        self._notices.say(
-            self.tr("The edited question was not asked. It stands in the composer now.")
-        )
 
     def _keep_draft(self) -> None:
         branch = self.branch

@@ -86,11 +86,15 @@ class Commands(QObject):
         view.queue_removed.connect(chat.unqueue)
         view.stop_requested.connect(chat.stop)
         send = self._files.unless_changed
-        view.regenerate_requested.connect(lambda i: send(partial(chat.regenerate, int(i))))
-        view.edit_resend_requested.connect(
-            lambda i, text: send(partial(chat.edit_and_resend, int(i), text))
+        view.regenerate_requested.connect(
+            lambda i: send(partial(chat.answering().again.regenerate, int(i)))
         )
-        view.continue_requested.connect(lambda i: send(partial(chat.go_on, int(i))))
+        view.edit_resend_requested.connect(
+            lambda i, text: send(partial(chat.answering().again.edit_and_resend, int(i), text))
+        )
+        view.continue_requested.connect(
+            lambda i: send(partial(chat.answering().again.go_on, int(i)))
+        )
         view.branch_requested.connect(lambda i: chat.branch_off(int(i)))
         view.delete_requested.connect(lambda i: chat.delete(int(i)))
         view.version_requested.connect(lambda i, at: chat.show_version(int(i), at))
@@ -108,7 +112,7 @@ class Commands(QObject):
         act["find"].triggered.connect(self._view.open_find)
         act["stop"].triggered.connect(self._chat.stop)
         act["regenerate"].triggered.connect(
-            lambda: self._files.unless_changed(self._chat.regenerate)
+            lambda: self._files.unless_changed(self._chat.answering().again.regenerate)
         )
         act["copy_last"].triggered.connect(self._on_copy_last)
         act["export"].triggered.connect(lambda: self._on_export("markdown"))

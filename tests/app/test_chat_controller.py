@@ -506,7 +506,7 @@ def test_while_a_reply_is_written_the_ledger_tells_of_its_own_request(
     desk.write("a draft " * 50)
     desk.until(lambda: _parts(shown[-1])[0][1] > 100, "the long draft")
     shown.clear()
-    desk.chat.regenerate()
+    desk.chat.answering().again.regenerate()
     desk.until(lambda: len(shown) > 3, "words")
     growing = [view for view in shown if view.segments[0].tokens]
     assert growing

@@ -102,13 +102,13 @@ def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk) -> None:
     assert told.count(NOTE) == 5
 
     # Another version of the answer comes from the same notes.
-    desk.chat.regenerate()
+    desk.chat.answering().again.regenerate()
     desk.until(lambda: desk.messages()[-1].version_count == 2, "a version")
     answered(desk)
     assert desk.messages()[-1].text == NOTE
     # With other pages it does not.
     desk.desktop.shelf.choose_pages(chat_id or 0, desk.view.composer._chips[0].id, "1-3")
-    desk.chat.regenerate()
+    desk.chat.answering().again.regenerate()
     desk.until(lambda: "notice" in desk.cards(), "the cost")
     assert "Read one part" in desk.card_text("notice")
     desk.press("cardAction_parts_decline")
