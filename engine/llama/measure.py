@@ -24,6 +24,8 @@ _MOST_SLICES = 64
 # A shorter slice is mostly overhead and says little about the pace of a long one.
 _SHORTEST_SLICE = 16
 _LATEST_TOKENS = 2048
+# Standard errors that a growth with depth has to exceed.
+_ERRORS = 2.0
 
 
 class PrefillPace:
@@ -77,8 +79,15 @@ def _fitted(
     if spread == 0:
         return float(mean_each), 0.0
     together = np.average((depths - mean_depth) * (each - mean_each), weights=tokens)
+    growth = together / spread
+    # A few short readings of a busy machine differ by chance, and a chance taken for growth would
+    # make hours of a long prompt: only what is beyond doubt counts.
+    rest = each - mean_each - growth * (depths - mean_depth)
+    others = len(each) - 2
+    doubt = np.sqrt(np.average(rest**2, weights=tokens) / (others * spread)) if others else growth
+    growth -= _ERRORS * doubt
     # Not steeper than a line through the origin: a token never costs less than nothing.
-    growth = min(max(together / spread, 0.0), mean_each / mean_depth)
+    growth = min(max(growth, 0.0), mean_each / mean_depth)
     return float(mean_each - growth * mean_depth), float(growth)
 
 

@@ -136,7 +136,7 @@ def test_a_model_chosen_before_the_rest_is_there_is_planned(
     desktop: Desktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
     desktop.window.show()
-    while not hasattr(desktop, "pane"):
+    while not hasattr(desktop, "engine_side"):
         QApplication.processEvents()
     assert not desktop.later.is_done
     asked: list[object] = []

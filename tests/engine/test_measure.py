@@ -90,6 +90,16 @@ def test_pace_grows_with_the_depth_as_it_was_seen_to() -> None:
         assert pace.seconds_for(tokens, depth=depth) == pytest.approx(seconds(tokens, depth))
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_few_short_readings_of_a_busy_machine_say_nothing_of_depth(count: int) -> None:
+    pace = PrefillPace()
+    for tokens, seconds, depth in ((22, 0.5, 4), (17, 1.6, 125), (35, 2.8, 0))[:count]:
+        pace.note(tokens, seconds, depth=depth)
+    promised = pace.seconds_for(1700, depth=4)
+    assert promised is not None
+    assert promised < 1700 * 0.1
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 2048), st.floats(1e-6, 10), st.integers(0, 100_000)), max_size=80
