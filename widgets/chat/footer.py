@@ -4,139 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractButton, QMenu, QPushButton, QToolButton, QWidget
 
-from widgets import figures, icons, parts, theme
+from widgets import icons, parts, theme
+from widgets.chat.reply_stats import ROW_PX, StatsLine, stats_groups, stats_height, stats_tooltip
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QPaintEvent
+    from widgets.chat.viewdata import MessageView
 
-    from widgets.chat.viewdata import MessageView, ReplyStatsView
-
-ROW_PX: Final = 28
-_GAP_PX: Final = 14.0
+# What the figures of most replies take, for the row under one that is being written.
+_USUAL_PX: Final = 405
+_ACTIONS_PX: Final = 250
 # Beside the word of a button, as the style sheet says.
 _EDGE_PX: Final = 9
 # Between "Copied" and the next word.
 _LEAST_GAP_PX: Final = 6
-Piece = tuple[str, bool]
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("ReplyStats", text)
-
-
-def stats_groups(stats: ReplyStatsView) -> list[list[Piece]]:
-    """The figures as groups of (text, is a figure)."""
-    groups: list[list[Piece]] = []
-    if stats.tokens is not None:
-        groups.append([(f"{stats.tokens:,}", True), (_tr(" tokens"), False)])
-    if stats.tokens_per_second is not None:
-        figure, unit = figures.rate(stats.tokens_per_second).split(" ")
-        groups.append([(figure, True), (f" {unit}", False)])
-    if stats.first_token_s is not None:
-        figure = figures.seconds(stats.first_token_s)
-        groups.append([(_tr("first after "), False), (figure, True)])
-    reuse: list[Piece] = []
-    if stats.cached_tokens is not None:
-        reuse += [(f"{stats.cached_tokens:,}", True), (_tr(" cached"), False)]
-    if stats.read_tokens is not None:
-        comma = ", " if reuse else ""
-        reuse += [(comma, False), (f"{stats.read_tokens:,}", True), (_tr(" read"), False)]
-    if reuse:
-        groups.append(reuse)
-    if stats.guessed_tokens:
-        share = f"{100 * stats.guessed_right / stats.guessed_tokens:.0f} %"
-        groups.append([(share, True), (_tr(" guessed right"), False)])
-    if stats.stop_reason and stats.stop_is_notable:
-        groups.append([(stats.stop_reason, False)])
-    return groups
-
-
-def stats_tooltip(stats: ReplyStatsView) -> str:
-    """The same, exact and in the terms of the field."""
-    lines: list[str] = []
-    if stats.read_tokens_per_second is not None:
-        rate = figures.rate(stats.read_tokens_per_second)
-        lines.append(_tr("Prompt read (prefill) at {rate}").format(rate=rate))
-    if stats.tokens_per_second is not None:
-        rate = figures.rate(stats.tokens_per_second)
-        lines.append(_tr("Written (decode) at {rate}").format(rate=rate))
-    if stats.cached_tokens is not None:
-        tokens = figures.whole(stats.cached_tokens)
-        lines.append(_tr("{tokens} prompt tokens taken from the KV cache").format(tokens=tokens))
-    if stats.guessed_tokens:
-        words = _tr("Guessed ahead: {n} tokens, {right} of them right")
-        right = figures.whole(stats.guessed_right)
-        lines.append(words.format(n=figures.whole(stats.guessed_tokens), right=right))
-    if stats.read_reason:
-        lines.append(stats.read_reason)
-    if stats.stop_reason:
-        lines.append(_tr("Ended: {reason}").format(reason=stats.stop_reason))
-    return "\n".join(lines)
-
-
-class StatsLine(QWidget):
-    """Paints groups of figures; figures are stronger than their words."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("replyStats")
-        self._groups: list[list[Piece]] = []
-        self._width_px = 0.0
-
-    def show_groups(self, groups: list[list[Piece]], tooltip: str = "") -> None:
-        """Replace what is shown."""
-        if groups != self._groups:
-            self._groups = groups
-            self._width_px = self._measure()
-            self.setAccessibleName(
-                ", ".join("".join(text for text, _ in group) for group in groups)
-            )
-            self.updateGeometry()
-            self.update()
-        self.setToolTip(tooltip)
-
-    def restyle(self) -> None:
-        """Take the size of text in force."""
-        self._width_px = self._measure()
-        self.update()
-
-    def natural_width(self) -> float:
-        """Width of everything on one line."""
-        return self._width_px
-
-    def _measure(self) -> float:
-        plain = QFontMetricsF(theme.font("meta"))
-        strong = QFontMetricsF(theme.font("meta", strong=True))
-        total = 0.0
-        for group in self._groups:
-            total += sum((strong if on else plain).horizontalAdvance(text) for text, on in group)
-        return total + _GAP_PX * len(self._groups)
-
-    def sizeHint(self) -> QSize:
-        """One line."""
-        return QSize(round(self.natural_width()), theme.px(ROW_PX))
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint as many groups as there is room for; the rest is in the tooltip's terms."""
-        painter = QPainter(self)
-        colors = theme.current()
-        fonts = {on: theme.font("meta", strong=on) for on in (False, True)}
-        x = 0.0
-        for group in self._groups:
-            width = sum(QFontMetricsF(fonts[on]).horizontalAdvance(text) for text, on in group)
-            if x + width > self.width() + 1:
-                break
-            for text, is_figure in group:
-                painter.setFont(fonts[is_figure])
-                painter.setPen(QColor(colors.dim if is_figure else colors.faint))
-                box = QRectF(x, 0, theme.px(600), self.height())
-                painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
-                x += QFontMetricsF(fonts[is_figure]).horizontalAdvance(text)
-            x += _GAP_PX
 
 
 class Footer(QWidget):
@@ -278,13 +161,27 @@ class Footer(QWidget):
             widget.show()
 
     def height_for(self, width: int) -> int:
-        """One row, or two when figures and actions do not fit side by side."""
-        return 2 * theme.px(ROW_PX) if self._wraps(width) else theme.px(ROW_PX)
+        """One row, or more when figures and actions do not fit side by side."""
+        if not self._wraps(width):
+            return theme.px(ROW_PX)
+        return self._figures_height(width) + theme.px(ROW_PX)
 
     def _wraps(self, width: int) -> bool:
-        if not self._is_reply or self._view is None or self._view.stats is None:
-            return False
-        return self.stats.natural_width() + theme.px(250) > width
+        figures_px = self._figures_width()
+        return figures_px > 0 and figures_px + theme.px(_ACTIONS_PX) > width
+
+    def _figures_width(self) -> float:
+        """While a reply is written, what it usually comes to: nothing jumps at its end."""
+        if not self._is_reply or self._view is None:
+            return 0.0
+        if self._view.stats is not None:
+            return self.stats.natural_width()
+        return theme.px(_USUAL_PX) if self._busy else 0.0
+
+    def _figures_height(self, width: int) -> int:
+        if self._view is not None and self._view.stats is not None:
+            return self.stats.height_for(width)
+        return stats_height(1 + theme.px(_USUAL_PX) // max(1, width))
 
     def arrange(self) -> None:
         """Put figures, versions and actions in their places."""
@@ -292,9 +189,10 @@ class Footer(QWidget):
         x, y = 0, 0
         if self._is_reply:
             stats_width = min(round(self.stats.natural_width()) + 2, self.width())
-            self.stats.setGeometry(0, 0, stats_width, theme.px(ROW_PX))
+            tall = self._figures_height(self.width()) if wraps else theme.px(ROW_PX)
+            self.stats.setGeometry(0, 0, stats_width, tall)
             start = 0 if self._versions else -9
-            x, y = (start, theme.px(ROW_PX)) if wraps else (max(start, stats_width - 10), 0)
+            x, y = (start, tall) if wraps else (max(start, stats_width - 10), 0)
         shown = [button for button in self._buttons if self._wanted and not self._busy]
         row: list[QWidget] = [*self._versions, *shown]
         if not self._is_reply:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from widgets import figures
 
 if TYPE_CHECKING:
-    from widgets.chat.footer import Piece
+    from widgets.chat.reply_stats import Piece
     from widgets.chat.viewdata import ProgressView
 
 
