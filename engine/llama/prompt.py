@@ -202,10 +202,17 @@ class PromptLayout:
         return after + lines[-1].end() if lines else before
 
     def _segments(
-        self, tokenized: TokenizedText, stretches: Iterable[_Stretch]
+        self, tokenized: TokenizedText, stretches: Sequence[_Stretch]
     ) -> tuple[Segment, ...]:
-        """Every token belongs to the part that begins before it; the first ones, to the system."""
-        bounds: list[tuple[int, _Part]] = [(0, _Part("system", "System prompt", ""))]
+        """Every token belongs to the part that begins before it.
+
+        The first ones belong to the system, or where it is told nothing to the first turn: a mark
+        of the beginning would be a system prompt that nobody wrote.
+        """
+        first = next((s.part for s in stretches), None)
+        if first is None or first.kind not in ("chat", "message"):
+            first = _Part("system", "System prompt", "")
+        bounds: list[tuple[int, _Part]] = [(0, first)]
         for stretch in stretches:
             index, _ = self._text_tokens.index_at(tokenized, stretch.start)
             bounds.append((max(index, bounds[-1][0]), stretch.part))
