@@ -14,7 +14,7 @@ from widgets import theme
 from widgets.figures import rate
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QMouseEvent
+    from PySide6.QtGui import QColor, QMouseEvent
 
     from widgets.engine_pane.viewdata import Phase, SpeedSample
     from widgets.tick import RepaintTick
@@ -26,6 +26,7 @@ _LEAST_SPAN: Final = 60
 _BELOW, _ABOVE = 0.04, 0.15
 _WORD_FROM_SHARE: Final = 0.09
 _LINE_PX: Final = 1.4
+_GROUND_SHARE: Final = 0.8
 _FILLS: Final[dict[Phase, str]] = {"load": "free", "read": "accent_soft"}
 
 
@@ -83,13 +84,13 @@ class SpeedPlot(QWidget):
         painter.setFont(theme.font("label"))
         self._paint_bands(painter)
         self._paint_line(painter)
+        self._paint_words(painter)
         if all(sample.phase == "load" for sample in self._shown):
             # Beside the band of a load, which would stand there unexplained.
             width = len(self._shown) * self._step_px()
             self._paint_word(painter, width, self.tr("No reply yet"))
 
     def _paint_bands(self, painter: QPainter) -> None:
-        words = {"load": self.tr("load"), "read": self.tr("read"), "write": self.tr("write")}
         step = self._step_px()
         for phase, first, end in bands(self._shown):
             if phase in _FILLS:
@@ -97,8 +98,6 @@ class SpeedPlot(QWidget):
                 until = min(end, max(1, len(self._shown) - 1))
                 band = QRectF(first * step, 0, (until - first) * step, self.height())
                 painter.fillRect(band, theme.color(_FILLS[phase]))
-            if (end - first) * step > _WORD_FROM_SHARE * self.width():
-                self._paint_word(painter, first * step + theme.SPACE.xs, words.get(phase, ""))
 
     def _paint_line(self, painter: QPainter) -> None:
         painter.setPen(QPen(theme.color("accent"), _LINE_PX))
@@ -113,11 +112,26 @@ class SpeedPlot(QWidget):
                 painter.drawPolyline(piece)
                 piece = QPolygonF()
 
-    def _paint_word(self, painter: QPainter, left_px: float, word: str) -> None:
-        painter.setPen(theme.color("dim"))
+    def _paint_words(self, painter: QPainter) -> None:
+        words = {"load": self.tr("load"), "read": self.tr("read"), "write": self.tr("write")}
+        step = self._step_px()
+        for phase, first, end in bands(self._shown):
+            if phase in words and (end - first) * step > _WORD_FROM_SHARE * self.width():
+                ground = theme.color(_FILLS.get(phase, "panel"))
+                self._paint_word(painter, first * step + theme.SPACE.xs, words[phase], ground)
+
+    def _paint_word(
+        self, painter: QPainter, left_px: float, word: str, ground: QColor | None = None
+    ) -> None:
         floor_px = self.height() * _BELOW / (1 + _BELOW)
         area = QRectF(left_px, 0, self.width(), self.height() - floor_px)
-        painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, word)
+        at = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+        if ground is not None:
+            # The line may run through it, and then only shimmers through.
+            ground.setAlphaF(_GROUND_SHARE)
+            painter.fillRect(painter.boundingRect(area, at, word), ground)
+        painter.setPen(theme.color("dim"))
+        painter.drawText(area, at, word)
 
     def _step_px(self) -> float:
         return self.width() / max(len(self._shown) - 1, _LEAST_SPAN)
