@@ -29,7 +29,7 @@ def title_from(text: str) -> str:
         return line
     cut = line[:_TITLE_CHARACTERS]
     whole_words, space, _ = cut.rpartition(" ")
-    return (whole_words if space else cut).rstrip(" ,;:–-") + "…"
+    return (whole_words if space else cut).rstrip(" ,;:-") + "…"
 
 
 def chat_from(row: tuple[Any, ...]) -> Chat:

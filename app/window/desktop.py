@@ -33,6 +33,7 @@ from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
 from engine.documents.reader import DocumentReader
+from engine.errors import UserError
 from engine.paths import data_dir
 from widgets import icons, theme
 from widgets.beside import Beside

@@ -117,7 +117,8 @@ class SpeedPlot(QWidget):
         step = self._step_px()
         for phase, first, end in bands(self._shown):
             if phase in words and (end - first) * step > _WORD_FROM_SHARE * self.width():
-                ground = theme.color(_FILLS.get(phase, "panel"))
+                # The line may run through it, and then only shimmers through.
+                ground = theme.color(_FILLS.get(phase, "panel"), _GROUND_SHARE)
                 self._paint_word(painter, first * step + theme.SPACE.xs, words[phase], ground)
 
     def _paint_word(
@@ -127,8 +128,6 @@ class SpeedPlot(QWidget):
         area = QRectF(left_px, 0, self.width(), self.height() - floor_px)
         at = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
         if ground is not None:
-            # The line may run through it, and then only shimmers through.
-            ground.setAlphaF(_GROUND_SHARE)
             painter.fillRect(painter.boundingRect(area, at, word), ground)
         painter.setPen(theme.color("dim"))
         painter.drawText(area, at, word)
