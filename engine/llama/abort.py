@@ -1,23 +1,18 @@
-"""Stops a running `llama_decode` on the CPU, within one operation of the graph."""
+"""Stops what an engine is doing: between two steps, and on the CPU in the middle of a decode."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from engine.llama.library import api
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-_POLL_S = 0.02
+from engine.llama.outcome import Cancelled
 
 
 class AbortFlag:
-    """One byte that llama.cpp looks at between the operations of a graph.
+    """One byte that llama.cpp looks at between the operations of a graph. One per engine.
+
+    Any thread may raise it, at any time: it belongs to no context and outlives them all.
 
     ggml asks through a callback, some thousand times a second. A Python one would need the
     interpreter's lock each time and make every matrix product wait for whichever thread holds it.
@@ -27,30 +22,31 @@ class AbortFlag:
 
     def __init__(self) -> None:
         self._text = ctypes.create_string_buffer(2)
-        library = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
-        self._callback = ctypes.cast(library.strlen, api().ggml_abort_callback)
 
     def install(self, context: int) -> None:
         """Have a context's graphs look at this flag. The flag must outlive the context."""
+        library = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+        callback = ctypes.cast(library.strlen, api().ggml_abort_callback)
         address = ctypes.cast(self._text, ctypes.c_void_p)
-        api().llama_set_abort_callback(context, self._callback, address)
+        api().llama_set_abort_callback(context, callback, address)
 
-    @contextmanager
-    def watching(self, cancelled: Callable[[], bool]) -> Iterator[None]:
-        """Raise the flag once `cancelled` says so; it is down again afterwards."""
-        over = threading.Event()
+    def set(self) -> None:
+        """Stop what runs, and what is begun before `clear`."""
+        self._text[0] = b"\1"
 
-        def watch() -> None:
-            while not over.wait(_POLL_S):
-                if cancelled():
-                    self._text[0] = b"\1"
-                    return
+    def clear(self) -> None:
+        """Let things run again."""
+        self._text[0] = b"\0"
 
-        watcher = threading.Thread(target=watch, name="cancel watch", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-            self._text[0] = b"\0"
+    def is_set(self) -> bool:
+        """Whether everything is to stop."""
+        return self._text[0] != b"\0"
+
+    def check(self) -> None:
+        """Stop here if asked to.
+
+        Raises:
+            Cancelled: The flag is up.
+        """
+        if self.is_set():
+            raise Cancelled

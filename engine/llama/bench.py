@@ -40,7 +40,6 @@ class BenchRun:
         loaded: Loaded,
         command: Bench,
         *,
-        cancelled: Callable[[], bool],
         emit: Callable[[ReplyEvent], None],
     ) -> None:
         """Check that it fits.
@@ -53,7 +52,6 @@ class BenchRun:
             raise UserError("engine.bench_too_long", tokens=needed, n_ctx=loaded.context.n_ctx)
         self._loaded = loaded
         self._command = command
-        self._cancelled = cancelled
         self._emit = emit
         # Any text serves: the work does not depend on what the tokens are. Up to the depth they
         # are the same in every command.
@@ -71,11 +69,10 @@ class BenchRun:
             ledger.forget()
         kept = False
         try:
-            with self._loaded.context.abort.watching(self._cancelled):
-                read = self._raw_prompt if command.raw else self._product_prompt
-                write = self._raw_reply if command.raw else self._product_reply
-                prompt_s = self._repeated(read) if command.n_prompt else ()
-                generate_s = self._repeated(write) if command.n_generate else ()
+            read = self._raw_prompt if command.raw else self._product_prompt
+            write = self._raw_reply if command.raw else self._product_reply
+            prompt_s = self._repeated(read) if command.n_prompt else ()
+            generate_s = self._repeated(write) if command.n_generate else ()
             kept = command.keep_depth
         finally:
             if not kept:
@@ -120,7 +117,6 @@ class BenchRun:
             loaded.ledger,
             loaded.pace,
             loaded.slices,
-            cancelled=self._cancelled,
             emit=self._emit,
             request_id=self._command.request_id,
         )
@@ -135,8 +131,7 @@ class BenchRun:
         tokens = self._with_tail(count)[depth:]
         began = time.perf_counter()
         for start in range(0, count, context.n_batch):
-            if self._cancelled():
-                raise Cancelled
+            context.abort.check()
             part = tokens[start : start + context.n_batch]
             context.decode(part, depth + start, outputs=int(start + len(part) == count))
         context.synchronize()
@@ -150,8 +145,7 @@ class BenchRun:
         tokens = self._with_tail(self._command.n_generate)[depth:]
         began = time.perf_counter()
         for step, token in enumerate(tokens.tolist()):
-            if self._cancelled():
-                raise Cancelled
+            context.abort.check()
             context.decode((token,), depth + step)
             context.synchronize()
         seconds = time.perf_counter() - began
@@ -173,7 +167,6 @@ class BenchRun:
             self._loaded,
             LaidOut(prompt, (), (command.depth,), False),
             replace(settings, max_tokens=command.n_generate, stop=()),
-            cancelled=self._cancelled,
             emit=self._emit,
             request_id=command.request_id,
             ignores_end=True,

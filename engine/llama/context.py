@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import UserError
-from engine.llama.abort import AbortFlag
 from engine.llama.breakdown import memory_breakdown
 from engine.llama.devices import cpu_device
 from engine.llama.failures import context_failure, decode_failure
@@ -23,6 +22,7 @@ from engine.worker.protocol import ContextInfo, DeviceMemory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.llama.abort import AbortFlag
     from engine.llama.model import Model
     from engine.llama.vocabulary import Tokens
     from engine.settings import EngineSettings
@@ -42,11 +42,16 @@ class Context:
         n_batch: Most tokens of one `decode`.
         n_ubatch: Most tokens computed at once.
         is_pipelined: Whether a decode returns while several devices still work on it in turn.
-        abort: Interrupts a running `decode` on the CPU.
+        abort: Interrupts a running `decode` on the CPU; asked between decodes elsewhere.
     """
 
-    def __init__(self, model: Model, settings: EngineSettings) -> None:
+    def __init__(self, model: Model, settings: EngineSettings, abort: AbortFlag) -> None:
         """Make the context.
+
+        Args:
+            model: What it computes with.
+            settings: How it is made.
+            abort: The engine's flag.
 
         Raises:
             UserError: The settings do not go with the model, or memory is short.
@@ -55,7 +60,7 @@ class Context:
         self._native = native
         self._model = model
         self._settings = settings
-        self.abort = AbortFlag()
+        self.abort = abort
         threads, threads_batch = thread_counts(settings)
         parameters = context_parameters(settings, threads=threads, threads_batch=threads_batch)
         log_sink.mark()
@@ -77,7 +82,7 @@ class Context:
         # Making a view costs as much as half a pass over the vocabulary; llama.cpp's memory stays
         # where it is from token to token.
         self._views: dict[int, npt.NDArray[np.float32]] = {}
-        self.abort.install(self.handle)
+        abort.install(self.handle)
 
     def close(self) -> None:
         """Free KV memory and compute buffers."""

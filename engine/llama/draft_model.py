@@ -20,9 +20,10 @@ from engine.llama.reuse_memory import memory_class
 from engine.llama.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from engine.errors import Problem
+    from engine.llama.abort import AbortFlag
     from engine.llama.devices import Device, Devices
     from engine.llama.loaded import Loaded
     from engine.llama.model import LoadProgress
@@ -58,6 +59,7 @@ class DraftModel:
         settings: EngineSettings,
         devices: Sequence[Device],
         vocabulary: Vocabulary,
+        abort: AbortFlag,
         progress: LoadProgress,
     ) -> None:
         """Load it.
@@ -66,6 +68,7 @@ class DraftModel:
             settings: Its own, from `draft_settings`.
             devices: Where it goes.
             vocabulary: Of the large model.
+            abort: The engine's flag.
             progress: As for a model.
 
         Raises:
@@ -78,7 +81,7 @@ class DraftModel:
                 raise UserError("engine.draft_no_use", path=settings.model_path)
             if not Vocabulary(self._model.handle).shares_tokens_with(vocabulary):
                 raise UserError("engine.draft_vocabulary", path=settings.model_path)
-            self._context = Context(self._model, settings)
+            self._context = Context(self._model, settings, abort)
         except BaseException:
             self._model.close()
             raise
@@ -103,7 +106,7 @@ class DraftModel:
         self._agreed = 0
         self._forget_what_it_brings()
         try:
-            self._context = Context(self._model, settings)
+            self._context = Context(self._model, settings, self._context.abort)
         except BaseException:
             self._model.close()
             raise
@@ -129,18 +132,16 @@ class DraftModel:
         """Tokens that would have to be read before the next guess."""
         return len(text) - self._agreed
 
-    def read(self, text: Sequence[int], cancelled: Callable[[], bool]) -> None:
+    def read(self, text: Sequence[int]) -> None:
         """Read a long text ahead of guessing.
 
         Raises:
             Cancelled: It was asked for; what was read is kept.
         """
-        with self._context.abort.watching(cancelled):
-            rest = self._rest(text)
-            for start in range(0, len(rest), self._context.n_batch):
-                if cancelled():
-                    raise Cancelled
-                self._decode(rest[start : start + self._context.n_batch], outputs=0)
+        rest = self._rest(text)
+        for start in range(0, len(rest), self._context.n_batch):
+            self._context.abort.check()
+            self._decode(rest[start : start + self._context.n_batch], outputs=0)
 
     def guess(self, text: Sequence[int], most: int, *, boldly: bool = False) -> list[Guess]:
         """How the text goes on: at most so many tokens.
@@ -187,12 +188,20 @@ class DraftModel:
     def _decode(self, tokens: Sequence[int], outputs: int) -> None:
         try:
             self._context.decode(tokens, len(self._held), outputs=outputs)
-        except (Cancelled, UserError):
-            self._context.clear()
-            self._held.clear()
-            self._agreed = 0
+        except Cancelled:
+            # Some of it may have been read: no more is held than is known of.
+            if not self._context.cut(len(self._held)):
+                self._drop()
+            raise
+        except UserError:
+            self._drop()
             raise
         self._held.extend(tokens)
+
+    def _drop(self) -> None:
+        self._context.clear()
+        self._held.clear()
+        self._agreed = 0
 
     def _likeliest(self) -> tuple[int, float]:
         logits = self._context.logits()
@@ -212,7 +221,13 @@ def opened_draft(loaded: Loaded, devices: Devices, progress: LoadProgress) -> Dr
     if loaded.memory_class not in TAKES_BACK:
         raise UserError("engine.draft_no_use", path=str(loaded.model.path))
     own = _own_settings(loaded)
-    return DraftModel(own, devices.chosen(own.devices), loaded.vocabulary, _as_draft(progress))
+    return DraftModel(
+        own,
+        devices.chosen(own.devices),
+        loaded.vocabulary,
+        loaded.context.abort,
+        _as_draft(progress),
+    )
 
 
 def renewed_draft(loaded: Loaded) -> tuple[Problem, ...]:

@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.errors import Problem, UserError
+from engine.llama.abort import AbortFlag
 from engine.llama.bench import BenchRun
 from engine.llama.context import Context
 from engine.llama.devices import Devices
 from engine.llama.draft_model import opened_draft, renewed_draft
 from engine.llama.generation import Generation
 from engine.llama.guard import refuse_what_fails
+from engine.llama.heartbeat import heartbeat
 from engine.llama.library import api, binding_version
 from engine.llama.loaded import Loaded
 from engine.llama.measure import PrefillPace, PromptMeasure
@@ -53,9 +55,13 @@ class Engine:
     """Owns a loaded model. All calls on one thread; only `measure` and `count` may come meanwhile.
 
     The caller keeps `measure` and `count` away while `load`, `eject` or `close` runs.
+
+    Attributes:
+        abort: Stops the call that runs, from any thread; the caller raises and lowers it.
     """
 
     def __init__(self) -> None:
+        self.abort = AbortFlag()
         self._devices = Devices()
         self._loaded: Loaded | None = None
 
@@ -99,7 +105,8 @@ class Engine:
         Raises:
             UserError: It does not work. A loaded model survives settings that are refused and a
                 context that could not be made; it is gone when llama.cpp fails to load another.
-            Cancelled: `progress` returned False. Nothing is loaded then.
+            Cancelled: `progress` returned False, or `abort` is up. Nothing is loaded then, or what
+                was, where only its context was to change.
         """
         loaded = self._loaded
         notices: tuple[Problem, ...] = ()
@@ -159,12 +166,11 @@ class Engine:
         settings: EngineSettings,
         progress: LoadProgress,
     ) -> Context:
-        context = Context(model, settings)
+        context = Context(model, settings, self.abort)
         try:
             if not progress("warmup", 0.0, model.size_bytes):
                 raise Cancelled
-            stopped = lambda: not progress("warmup", 0.5, model.size_bytes)  # noqa: E731
-            with context.abort.watching(stopped):
+            with heartbeat(lambda: progress("warmup", 0.5, model.size_bytes)):
                 context.warm_up(vocabulary.bos if vocabulary.bos is not None else 0)
         except BaseException:
             context.close()
@@ -204,7 +210,8 @@ class Engine:
     ) -> None:
         """Make a new context in place of the old one, whose memory it may need.
 
-        When that fails, the old one is made again, empty.
+        When that fails, the old one is made again, empty. It needs no warm-up, for which a cancel
+        would leave no time.
         """
         model, vocabulary, layout = loaded.model, loaded.vocabulary, loaded.layout
         loaded.ledger.forget()
@@ -216,7 +223,7 @@ class Engine:
         except (UserError, Cancelled) as error:
             failure, settings = error, loaded.settings
             try:
-                context = self._context(model, vocabulary, settings, lambda *_: True)
+                context = Context(model, settings, self.abort)
             except UserError:
                 loaded.close_additions()
                 model.close()
@@ -251,7 +258,6 @@ class Engine:
         prompt: Prompt,
         generation: GenerationSettings,
         *,
-        cancelled: Callable[[], bool],
         emit: Callable[[ReplyEvent], None],
         request_id: int,
     ) -> Finished:
@@ -268,7 +274,6 @@ class Engine:
             loaded,
             fitted.laid_out,
             generation,
-            cancelled=cancelled,
             emit=emit,
             request_id=request_id,
             began=began,
@@ -277,20 +282,14 @@ class Engine:
             emit(Removed(request_id=request_id, left_out=fitted.left_out))
         return reply.run(prompt.chat_id, is_passing=prompt.is_passing)
 
-    def bench(
-        self,
-        command: Bench,
-        *,
-        cancelled: Callable[[], bool],
-        emit: Callable[[ReplyEvent], None],
-    ) -> BenchResult:
+    def bench(self, command: Bench, *, emit: Callable[[ReplyEvent], None]) -> BenchResult:
         """Time prefill and decode; the KV state of all chats is dropped.
 
         Raises:
             UserError: It does not fit the context, or a decode failed.
-            Cancelled: It was asked for.
+            Cancelled: `abort` is up.
         """
-        return BenchRun(self._need(), command, cancelled=cancelled, emit=emit).run()
+        return BenchRun(self._need(), command, emit=emit).run()
 
     def measure(self, request_id: int, prompt: Prompt, generation: GenerationSettings) -> Measured:
         """What a request would hold; answered on any thread."""

@@ -43,7 +43,6 @@ class Generation:
         prompt: LaidOut,
         settings: GenerationSettings,
         *,
-        cancelled: Callable[[], bool],
         emit: Callable[[ReplyEvent], None],
         request_id: int,
         ignores_end: bool = False,
@@ -55,7 +54,6 @@ class Generation:
             loaded: The model.
             prompt: What to read.
             settings: How to sample.
-            cancelled: Asked between tokens and, on the CPU, within a decode.
             emit: Given progress and text.
             request_id: Marks what is emitted.
             ignores_end: Go on after the token that ends a turn (to measure speed).
@@ -67,7 +65,6 @@ class Generation:
         self._loaded = loaded
         self._prompt = prompt
         self._settings = settings
-        self._cancelled = cancelled
         self._request_id = request_id
         self._ignores_end = ignores_end
         self._began = began or time.perf_counter()
@@ -112,7 +109,6 @@ class Generation:
             loaded.ledger,
             loaded.pace,
             loaded.slices,
-            cancelled=self._cancelled,
             emit=self._emit,
             request_id=self._request_id,
         )
@@ -138,14 +134,13 @@ class Generation:
         )
         reason: StopReason
         try:
-            with loaded.context.abort.watching(self._cancelled):
-                self._prefill.read(self._prompt.tokens, reuse)
-                if self._guesses is not None:
-                    self._guesses.read(self._cancelled)
-                began = time.perf_counter()
-                reason = self._write()
-                loaded.context.synchronize()
-                self.writing_s = time.perf_counter() - began
+            self._prefill.read(self._prompt.tokens, reuse)
+            if self._guesses is not None:
+                self._guesses.read()
+            began = time.perf_counter()
+            reason = self._write()
+            loaded.context.synchronize()
+            self.writing_s = time.perf_counter() - began
         except Cancelled:
             reason = "cancelled"
         except UserError as error:
@@ -249,7 +244,7 @@ class Generation:
             return "stop_string"
         if self._text.tokens >= self._limit:
             return "max_tokens"
-        return "cancelled" if self._cancelled() else None
+        return "cancelled" if self._loaded.context.abort.is_set() else None
 
     def _accept(self, token: int) -> None:
         self._last_at = time.perf_counter()

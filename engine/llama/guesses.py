@@ -12,10 +12,11 @@ from engine.errors import UserError
 from engine.llama.draft_model import TAKES_BACK
 from engine.llama.guess_costs import Chance, best_size
 from engine.llama.lookup import PromptLookup
+from engine.llama.outcome import Cancelled
 from engine.llama.parameters import OUTPUTS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from engine.llama.draft_model import DraftModel, Guess
     from engine.llama.loaded import Loaded
@@ -70,7 +71,7 @@ class DraftGuesser:
         self._hope()
         draft.begin(text)
 
-    def read(self, cancelled: Callable[[], bool]) -> None:
+    def read(self) -> None:
         """Have the draft read the prompt, unless it is known not to pay on this machine.
 
         Raises:
@@ -84,7 +85,7 @@ class DraftGuesser:
             # What was measured may be of a busy machine, and to try again costs little here.
             draft.costs.forget_guesses()
         if self._promises():
-            draft.read(self._text, cancelled)
+            draft.read(self._text)
         else:
             self._sizes = []
 
@@ -132,8 +133,8 @@ class DraftGuesser:
         try:
             boldly = self._draft.doubtful.value > _WORTH_A_DOUBT
             self._awaited = self._draft.guess(self._text, size, boldly=boldly)
-        except UserError:
-            # The reply does not need the draft.
+        except (Cancelled, UserError):
+            # The reply does not need the draft; a cancel ends it where its own text is whole.
             self._sizes = []
             return []
         guess = [one.token for one in self._awaited if boldly or one.is_sure]
@@ -202,14 +203,14 @@ class Guesses:
         """Those that were right."""
         return sum(one.accepted for one in self._all)
 
-    def read(self, cancelled: Callable[[], bool]) -> None:
+    def read(self) -> None:
         """Have the draft model read the prompt.
 
         Raises:
             Cancelled: It was asked for.
         """
         if self._draft is not None:
-            self._draft.read(cancelled)
+            self._draft.read()
 
     def note(self, token: int) -> None:
         """A token was written."""

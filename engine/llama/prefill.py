@@ -83,7 +83,6 @@ class Prefill:
         pace: PrefillPace,
         slices: SliceControl,
         *,
-        cancelled: Callable[[], bool],
         emit: Callable[[PrefillProgress], None],
         request_id: int,
     ) -> None:
@@ -91,7 +90,6 @@ class Prefill:
         self._ledger = ledger
         self._pace = pace
         self._slices = slices
-        self._cancelled = cancelled
         self._emit = emit
         self._request_id = request_id
         self._told_at = 0.0
@@ -111,8 +109,7 @@ class Prefill:
         self._tell(position, total, reuse)
         try:
             while position < total:
-                if self._cancelled():
-                    raise Cancelled
+                self._context.abort.check()
                 count = self._ledger.slice_tokens(min(self._slices.tokens, total - position))
                 part = tokens[position : position + count]
                 is_first, is_last = position == start, position + count == total

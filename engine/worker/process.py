@@ -18,6 +18,7 @@ from engine.child_main import owner_messages, run_main
 from engine.errors import Problem, UserError
 from engine.llama.engine import Cancelled, Engine
 from engine.llama.library import set_abort_hook
+from engine.worker.cancelling import Cancelling
 from engine.worker.codec import Sender, decode_command
 from engine.worker.protocol import (
     PROTOCOL_VERSION,
@@ -59,9 +60,8 @@ class Worker:
         self._engine = Engine()
         self._main_jobs: queue.Queue[MainJob] = queue.Queue()
         self._side_jobs: queue.Queue[SideJob] = queue.Queue()
-        self._cancelled: set[int] = set()
+        self._cancelling = Cancelling(self._engine.abort)
         self._latest_measure = 0
-        self._stopping = threading.Event()
         # Held while the model is replaced, so that a side job never meets a freed one.
         self._model_lock = threading.Lock()
 
@@ -95,13 +95,13 @@ class Worker:
     def _sort(self, command: Command) -> None:
         match command:
             case Cancel(request_id=request_id):
-                self._cancelled.add(request_id)
+                self._cancelling.cancel(request_id)
             case Measure() | Count():
                 if isinstance(command, Measure):
                     self._latest_measure = command.request_id
                 self._side_jobs.put(command)
             case Shutdown():
-                self._stopping.set()
+                self._cancelling.cancel_all()
                 self._main_jobs.put(command)
             case _:
                 self._main_jobs.put(command)
@@ -127,9 +127,8 @@ class Worker:
 
     def _guarded(self, job: MainJob) -> None:
         request_id = 0 if isinstance(job, Forget | Shutdown) else job.request_id
-        with self._reporting(request_id):
+        with self._cancelling.working_on(request_id), self._reporting(request_id):
             self._do(job)
-        self._cancelled.discard(request_id)
 
     def _do(self, job: MainJob) -> None:
         match job:
@@ -141,18 +140,11 @@ class Worker:
                 self._emit(Ejected(request_id=job.request_id))
             case Generate():
                 finished = self._engine.generate(
-                    job.prompt,
-                    job.generation,
-                    cancelled=lambda: self._is_cancelled(job.request_id),
-                    emit=self._emit,
-                    request_id=job.request_id,
+                    job.prompt, job.generation, emit=self._emit, request_id=job.request_id
                 )
                 self._emit(finished)
             case Bench():
-                result = self._engine.bench(
-                    job, cancelled=lambda: self._is_cancelled(job.request_id), emit=self._emit
-                )
-                self._emit(result)
+                self._emit(self._engine.bench(job, emit=self._emit))
             case Forget():
                 self._engine.forget(job.chat_id)
 
@@ -170,7 +162,7 @@ class Worker:
                         elapsed_s=watch.elapsed_s,
                     )
                 )
-            return not self._is_cancelled(job.request_id)
+            return not self._engine.abort.is_set()
 
         with self._model_lock:
             outcome = self._engine.load(job.settings, progress=progress, shares=job.shares)
@@ -184,9 +176,6 @@ class Worker:
                 notices=outcome.notices,
             )
         )
-
-    def _is_cancelled(self, request_id: int) -> bool:
-        return request_id in self._cancelled or self._stopping.is_set()
 
     # ---- both
 

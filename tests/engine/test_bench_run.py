@@ -54,7 +54,7 @@ def _read(engine: Engine, command: Bench) -> list[int]:
         if isinstance(event, PrefillProgress) and event.done == event.total:
             read.append(event.total - event.cached)
 
-    engine.bench(command, cancelled=lambda: False, emit=note)
+    engine.bench(command, emit=note)
     return [tokens for tokens in read if tokens]
 
 
@@ -83,7 +83,7 @@ def test_what_was_not_kept_is_read_again(engine: Engine) -> None:
 @pytest.mark.parametrize("raw", [False, True])
 def test_each_repetition_counts_once(engine: Engine, raw: bool) -> None:
     command = replace(_BENCH, n_prompt=64, n_generate=8, depth=64, raw=raw)
-    result = engine.bench(command, cancelled=lambda: False, emit=lambda _event: None)
+    result = engine.bench(command, emit=lambda _event: None)
     assert len(result.prompt_s) == len(result.generate_s) == 2
     assert min(*result.prompt_s, *result.generate_s) > 0
     assert result.worker_rss_bytes > 10_000_000
@@ -101,7 +101,6 @@ def test_without_a_vocabulary_there_is_no_text_and_no_grammar(engine: Engine) ->
         engine.generate(
             Prompt(chat_id="chat", turns=turns),
             _GENERATION,
-            cancelled=lambda: False,
             emit=lambda _event: None,
             request_id=1,
         )

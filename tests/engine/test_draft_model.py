@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engine.errors import UserError
 from engine.llama.devices import Devices
 from engine.llama.dry_run import DryRun
-from engine.llama.engine import Engine
+from engine.llama.engine import Cancelled, Engine
 from engine.llama.guess_costs import Costs
 from engine.llama.guesses import DraftGuesser
 from engine.models.demo import demo_model_path
@@ -57,9 +57,7 @@ def ask(engine: Engine, generation: GenerationSettings, *turns: str) -> tuple[st
         chat_id="chat",
         turns=tuple(Turn(role=roles[at % 2], text=text) for at, text in enumerate(turns)),  # type: ignore[arg-type]
     )
-    done = engine.generate(
-        prompt, generation, cancelled=lambda: False, emit=events.append, request_id=1
-    )
+    done = engine.generate(prompt, generation, emit=events.append, request_id=1)
     return "".join(event.text for event in events if isinstance(event, Delta)), done
 
 
@@ -118,6 +116,24 @@ def test_a_draft_that_costs_as_much_as_the_model_pauses(engine: Engine) -> None:
     engine.load(ITSELF, progress=lambda *_: True)
     _, done = ask(engine, replace(CALM, max_tokens=60), QUESTION)
     assert done.usage.drafted_tokens < 30
+
+
+def test_a_cancel_costs_the_draft_nothing_of_what_it_read(engine: Engine) -> None:
+    pay(engine)
+    ask(engine, CALM, QUESTION)
+    assert engine._loaded is not None
+    draft = engine._loaded.draft
+    assert draft is not None
+    text = [*draft._held, *range(1000, 1200)]
+    engine.abort.set()
+    with pytest.raises(Cancelled):
+        draft.guess(text, 4)
+    engine.abort.clear()
+    draft.begin(text)
+    assert draft.missing(text) == 200
+    after = draft.guess(text, 4)
+    draft._drop()
+    assert [guess.token for guess in after] == [guess.token for guess in draft.guess(text, 4)]
 
 
 def test_another_context_and_other_threads_keep_the_draft(engine: Engine) -> None:

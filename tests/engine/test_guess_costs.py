@@ -38,7 +38,7 @@ class TimedDraft:
     def missing(self, text: Sequence[int]) -> int:
         return len(text) - self._held
 
-    def read(self, text: Sequence[int], _cancelled: object) -> None:
+    def read(self, text: Sequence[int]) -> None:
         self._held = len(text)
 
     def guess(self, text: Sequence[int], most: int, *, boldly: bool = False) -> list[Guess]:
@@ -56,7 +56,7 @@ def speed_up(step_s: dict[int, float], draft: TimedDraft, *, replies: int = 8) -
     spent_s = written = 0.0
     for _ in range(replies):
         guesser = DraftGuesser(cast("DraftModel", draft), [RIGHT] * 20, most=8)
-        guesser.read(lambda: False)
+        guesser.read()
         left = 250
         while left > 0:
             draft.spent_s = 0.0

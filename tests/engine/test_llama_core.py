@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from engine.llama.abort import AbortFlag
     from engine.worker.protocol import ReplyEvent
 
 pytestmark = pytest.mark.model
@@ -53,7 +54,6 @@ def ask(
     *,
     chat_id: str = "chat",
     document: str = "",
-    cancelled: Callable[[], bool] = lambda: False,
     on_event: Callable[[ReplyEvent], None] = lambda _: None,
 ) -> Asked:
     events: list[ReplyEvent] = []
@@ -64,7 +64,7 @@ def ask(
 
     documents = (PromptDocument(id="d", name="d", text=document),) if document else ()
     prompt = Prompt(chat_id=chat_id, turns=(Turn(role="user", text=text),), documents=documents)
-    finished = engine.generate(prompt, generation, cancelled=cancelled, emit=emit, request_id=5)
+    finished = engine.generate(prompt, generation, emit=emit, request_id=5)
     return Asked(
         finished,
         [event for event in events if isinstance(event, Delta)],
@@ -83,6 +83,12 @@ def engine() -> Iterator[Engine]:
     engine = loaded()
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def abort(engine: Engine) -> Iterator[AbortFlag]:
+    yield engine.abort
+    engine.abort.clear()
 
 
 def test_a_load_tells_its_phases_and_what_it_made() -> None:
@@ -113,6 +119,22 @@ def test_a_load_is_cancelled_in_any_phase_and_leaves_nothing(phase: str) -> None
     with pytest.raises(UserError) as raised:
         ask(engine)
     assert raised.value.code == "worker.no_model"
+    engine.close()
+
+
+def test_a_cancelled_warm_up_of_another_context_leaves_the_model() -> None:
+    engine = loaded()
+
+    def progress(phase: str, *_: object) -> bool:
+        if phase == "warmup":
+            engine.abort.set()
+        return True
+
+    with pytest.raises(Cancelled):
+        engine.load(replace(SETTINGS, n_ctx=1024), progress=progress)
+    engine.abort.clear()
+    asked = ask(engine)
+    assert (asked.finished.n_ctx, asked.text) == (2048, "The capital of France is Paris.")
     engine.close()
 
 
@@ -193,17 +215,18 @@ def test_a_prompt_that_does_not_fit_is_refused_whole(engine: Engine) -> None:
     assert ask(engine).finished.stop_reason == "end"
 
 
-def test_a_cancelled_prefill_stops_soon_and_keeps_what_was_read(engine: Engine) -> None:
+def test_a_cancelled_prefill_stops_soon_and_keeps_what_was_read(
+    engine: Engine, abort: AbortFlag
+) -> None:
     engine.forget("")
     document = "The lease runs for ten years and may be ended by notice. " * 100
-    asked_at = 0.0
 
     def stop_soon(event: ReplyEvent) -> None:
-        nonlocal asked_at
-        if isinstance(event, PrefillProgress) and event.done > 0 and not asked_at:
-            asked_at = time.perf_counter()
+        if isinstance(event, PrefillProgress) and event.done > 0:
+            abort.set()
 
-    asked = ask(engine, document=document, cancelled=lambda: asked_at > 0.0, on_event=stop_soon)
+    asked = ask(engine, document=document, on_event=stop_soon)
+    abort.clear()
     assert asked.finished.stop_reason == "cancelled"
     assert asked.finished.usage.completion_tokens == 0
     read = asked.finished.context_used
@@ -213,40 +236,41 @@ def test_a_cancelled_prefill_stops_soon_and_keeps_what_was_read(engine: Engine) 
     assert again.finished.stop_reason in ("end", "max_tokens")
 
 
-def test_a_cancel_acts_within_a_slice(engine: Engine) -> None:
+def test_a_cancel_acts_within_a_slice(engine: Engine, abort: AbortFlag) -> None:
     engine.forget("")
-    stop = threading.Event()
     document = "The lease runs for ten years and may be ended by notice. " * 100
     engine_time: list[float] = []
 
     def later() -> None:
         time.sleep(0.15)
         engine_time.append(time.perf_counter())
-        stop.set()
+        abort.set()
 
-    watcher = threading.Thread(target=later)
-    watcher.start()
-    asked = ask(engine, document=document, cancelled=stop.is_set)
+    stopper = threading.Thread(target=later)
+    stopper.start()
+    asked = ask(engine, document=document)
     took = time.perf_counter() - engine_time[0]
-    watcher.join()
+    stopper.join()
+    abort.clear()
     assert asked.finished.stop_reason == "cancelled"
     # 0.3 s on an idle machine; here others may hold the cores.
     assert took < 2.0
     assert ask(engine).text == "The capital of France is Paris."
 
 
-def test_a_cancel_between_tokens_keeps_the_text(engine: Engine) -> None:
+def test_a_cancel_between_tokens_keeps_the_text(engine: Engine, abort: AbortFlag) -> None:
     count = 0
 
     def count_text(event: ReplyEvent) -> None:
         nonlocal count
         count += isinstance(event, Delta)
+        if count == 2:
+            abort.set()
 
     asked = ask(
         engine,
         "Count to one hundred.",
         replace(CALM, max_tokens=500, logit_bias=("2=-inf",)),
-        cancelled=lambda: count >= 2,
         on_event=count_text,
     )
     assert asked.finished.stop_reason == "cancelled"

@@ -57,7 +57,7 @@ def answer(
             texts.append(event.text)
 
     prompt = Prompt(chat_id="c", turns=(Turn(role="user", text=question),))
-    engine.generate(prompt, generation, cancelled=lambda: False, emit=emit, request_id=1)
+    engine.generate(prompt, generation, emit=emit, request_id=1)
     return "".join(texts)
 
 

@@ -132,5 +132,5 @@ def _reply(engine: Engine) -> str:
 
     prompt = Prompt(chat_id="c", turns=(Turn(role="user", text="Capital of France?"),))
     calm = GenerationSettings(temperature=0.0, max_tokens=6)
-    engine.generate(prompt, calm, cancelled=lambda: False, emit=emit, request_id=1)
+    engine.generate(prompt, calm, emit=emit, request_id=1)
     return "".join(texts)

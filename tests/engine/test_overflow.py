@@ -46,9 +46,7 @@ class Asked:
 
 def ask(engine: Engine, prompt: Prompt, generation: GenerationSettings) -> Asked:
     events: list[ReplyEvent] = []
-    finished = engine.generate(
-        prompt, generation, cancelled=lambda: False, emit=events.append, request_id=1
-    )
+    finished = engine.generate(prompt, generation, emit=events.append, request_id=1)
     return Asked(
         finished,
         [event for event in events if isinstance(event, Removed)],

@@ -50,7 +50,7 @@ def _read(engine: Engine) -> tuple[str, list[PrefillProgress]]:
     """A reply, and what was told of reading its prompt."""
     told: list[ReplyEvent] = []
     prompt = Prompt(chat_id="c", turns=(Turn(role="user", text=_QUESTION),))
-    engine.generate(prompt, _CALM, cancelled=lambda: False, emit=told.append, request_id=1)
+    engine.generate(prompt, _CALM, emit=told.append, request_id=1)
     text = "".join(event.text for event in told if isinstance(event, Delta))
     return text, [event for event in told if isinstance(event, PrefillProgress)]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UserError
+from engine.llama.abort import AbortFlag
 from engine.llama.context import Context
 from engine.llama.library import api
 from engine.llama.model import Model
@@ -103,7 +104,7 @@ class Fixture:
         )
         self.model = Model(settings, [], lambda *_: True)
         self.vocabulary = Vocabulary(self.model.handle)
-        self.context = Context(self.model, settings)
+        self.context = Context(self.model, settings, AbortFlag())
         self.tokens = self.vocabulary.tokenize(TEXT, special=False)
         self.rows: list[tuple[int, np.ndarray[Any, np.dtype[np.float32]]]] = []
         for position, token in enumerate(self.tokens):

@@ -127,9 +127,7 @@ class Mixer:
         self._same("cached segments", cached, measured.cached_tokens)
         events: list[ReplyEvent] = []
         try:
-            finished = self._engine.generate(
-                prompt, generation, cancelled=lambda: False, emit=events.append, request_id=1
-            )
+            finished = self._engine.generate(prompt, generation, emit=events.append, request_id=1)
         except UserError as error:
             tally.refused += 1
             self._same("refused", error.code, "engine.prompt_too_long")
