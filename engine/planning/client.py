@@ -34,7 +34,8 @@ from engine.planning.protocol import (
     Ready,
     decode_answer,
 )
-from engine.remote.lost import lost_node
+from engine.planning.stuck import StuckWatch
+from engine.remote.lost import lost_node, nodes_among
 from engine.worker.death import WorkerExit, explain
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ A = TypeVar("A", bound="Answers")
 
 _JOIN_S = 2.0
 _ANSWER_S = 120.0
+_STUCK = "planning.node_silent"
 
 
 class PlannerClient:
@@ -121,7 +123,7 @@ class PlannerClient:
 
     def _ended(self, ended: _Running, exit_: WorkerExit) -> None:
         lost = ended.unanswered()
-        node = _lost_node(exit_, lost) if lost is not None else None
+        node = _lost_node(exit_, lost, ended.silent) if lost is not None else None
         with self._lock:
             if self._running is ended:
                 self._running = None
@@ -138,6 +140,9 @@ class PlannerClient:
         """Whether the next process can answer what this one left unanswered."""
         if exit_.status == 0:
             # Left on its own at the moment the question came.
+            return True
+        if exit_.cause == _STUCK and node is None:
+            # What it waited for was asked before, and is not of this question.
             return True
         if node is None or node.code != "node.failed" or self._asked_again == lost.request_id:
             return False
@@ -169,7 +174,11 @@ class _Running:
         self._over = False
         self._lock = threading.Lock()
         self._last_words = ""
+        self.silent: tuple[str, ...] = ()
+        """Nodes it waited for in vain, for which it was killed."""
         self.child = ChildProcess(command, name="planner")
+        self._watch = StuckWatch(self._on_stuck)
+        self._watch.ask(question.settings.all_devices)
         self._writer = threading.Thread(target=self._write, name="planner-write", daemon=True)
         self._reader = threading.Thread(target=self._read, name="planner-read", daemon=True)
         self._writer.start()
@@ -182,6 +191,7 @@ class _Running:
                 return False
             self._asked = question
             self._outbox.put(question)
+            self._watch.ask(question.settings.all_devices)
             return True
 
     def unanswered(self) -> Questions | None:
@@ -191,6 +201,7 @@ class _Running:
     def stop(self) -> None:
         """End the process: it leaves when its stdin closes."""
         self._outbox.put(None)
+        self._watch.close()
         wait_or_kill(self.child.process)
         # An answer's receiver may stop the client: it runs on the reader's own thread.
         if threading.current_thread() is not self._reader:
@@ -207,6 +218,7 @@ class _Running:
         for answer in self.child.answers(decode_answer):
             self._take(answer)
         self._outbox.put(None)
+        self._watch.close()
         status = self.child.process.wait()
         with self._lock:
             self._over = True
@@ -217,7 +229,7 @@ class _Running:
                 status=status,
                 last_words=self._last_words,
                 log_tail=self.child.log_tail(),
-                cause="worker.garbled" if self.child.garbage else "",
+                cause=_STUCK if self.silent else "worker.garbled" if self.child.garbage else "",
             ),
         )
 
@@ -228,7 +240,12 @@ class _Running:
             with self._lock:
                 if self._asked and answer.request_id == self._asked.request_id and is_last(answer):
                     self._asked = None
+                self._watch.hear(is_idle=self._asked is None)
             self._deliver(answer)
+
+    def _on_stuck(self, silent: tuple[str, ...]) -> None:
+        self.silent = silent
+        self.child.process.kill()
 
 
 def is_last(answer: Answers) -> bool:
@@ -236,8 +253,12 @@ def is_last(answer: Answers) -> bool:
     return not isinstance(answer, Planned) or answer.plan.is_final
 
 
-def _lost_node(exit_: WorkerExit, question: Questions) -> Problem | None:
+def _lost_node(exit_: WorkerExit, question: Questions, silent: tuple[str, ...]) -> Problem | None:
     """The sentence where a node took the planner with it; it may block for a second per node."""
+    if missing := set(silent) & set(nodes_among(question.settings.all_devices)):
+        return Problem(code=_STUCK, params={"address": ", ".join(sorted(missing))})
+    if silent:
+        return None
     said = "\n".join([*exit_.log_tail, exit_.last_words])
     problem = lost_node(said, question.settings.all_devices)
     if problem is None or problem.code != "node.lost":

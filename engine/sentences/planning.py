@@ -249,6 +249,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "planning.fix_experts": ("Experts of {layers} layers in RAM", ""),
     "planning.fix_layers": ("{layers} layers on the GPU", ""),
     "planning.fix_kv_ram": ("KV cache in RAM", ""),
+    "planning.node_silent": (
+        "The node at {address} does not answer.",
+        "It may be frozen or cut off. Wait until it is back, or leave it out of the device list.",
+    ),
     # ---- nodes
     "node.exposed": (
         "This node listens on {address}: anyone who reaches it can use and read this machine's "

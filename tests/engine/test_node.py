@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pytest
 
 from engine.child_process import environment
 from engine.errors import Problem, UserError
-from engine.planning.client import BlockingPlanner
-from engine.planning.protocol import Ask
+from engine.planning import stuck
+from engine.planning.client import BlockingPlanner, PlannerClient, is_last
+from engine.planning.protocol import Answers, Ask, Failed, Planned
 from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
 from engine.remote.servers import start_server
@@ -192,6 +194,60 @@ def test_a_frozen_node_is_named_and_ctrl_c_ends_the_wait_at_once(
     assert [problem.code for problem in said] == ["node.silent"]
     assert frozen in said[0].message
     assert kept not in said[0].message
+
+
+@pytest.mark.model
+def test_a_plan_does_not_wait_for_a_node_that_is_frozen(
+    demo_model: Path,
+    commands: list[tuple[str, subprocess.Popen[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (frozen, process), _ = commands
+    monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
+    local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
+    remote = validated(local, devices=(frozen,))
+    answers: queue.SimpleQueue[Answers] = queue.SimpleQueue()
+    planner = PlannerClient(answers.put)
+    try:
+        planner.send(Ask(request_id=0, settings=remote))
+        while not is_last(answers.get(timeout=20)):
+            pass
+        process.send_signal(signal.SIGSTOP)
+        planner.send(Ask(request_id=0, settings=validated(remote, n_ctx=512)))
+        failed = answers.get(timeout=20)
+        assert isinstance(failed, Failed)
+        assert failed.problem.code == "planning.node_silent"
+        assert frozen in failed.problem.message
+    finally:
+        planner.close()
+
+
+@pytest.mark.model
+def test_a_plan_without_the_node_that_is_frozen_is_made(
+    demo_model: Path,
+    commands: list[tuple[str, subprocess.Popen[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (frozen, process), _ = commands
+    monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
+    local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
+    remote = validated(local, devices=(frozen,))
+    answers: queue.SimpleQueue[Answers] = queue.SimpleQueue()
+    planner = PlannerClient(answers.put)
+    try:
+        planner.send(Ask(request_id=0, settings=remote))
+        while not is_last(answers.get(timeout=20)):
+            pass
+        process.send_signal(signal.SIGSTOP)
+        planner.send(Ask(request_id=0, settings=validated(remote, n_ctx=512)))
+        time.sleep(0.3)
+        identity = planner.send(Ask(request_id=0, settings=local))
+        while not is_last(answer := answers.get(timeout=20)):
+            pass
+        assert isinstance(answer, Planned)
+        assert (answer.request_id, answer.plan.verdict) == (identity, "ok")
+    finally:
+        planner.close()
 
 
 def test_an_engine_that_dies_for_another_reason_blames_no_node() -> None:

@@ -214,7 +214,10 @@ class PartsReading:
                 done_tokens=done,
                 total_tokens=self._total_tokens,
                 written_tokens=written,
-                seconds_left=self._pace.seconds_left(self._total_tokens - done, left),
+                # How much there is to merge shows only from the notes.
+                seconds_left=None
+                if part is None
+                else self._pace.seconds_left(self._total_tokens - done, left),
             )
         )
 
