@@ -159,7 +159,7 @@ QDoubleSpinBox[bare="true"]:focus { border-color: $accent; }
 QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button,
 QDoubleSpinBox::down-button { width: 0; border: none; }
 
-QComboBox { padding-left: 7px; padding-right: 18px; combobox-popup: 0; outline: none; }
+QComboBox { padding-left: 7px; padding-right: 2px; combobox-popup: 0; outline: none; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(glyphs:$stamp/chevron-dim.svg); width: 12px; height: 12px; }
 QComboBox QAbstractItemView {

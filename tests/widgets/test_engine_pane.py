@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QPushBut
 from engine.settings import EngineSettings
 from tests.widgets import frame_states as states
 from widgets.engine_pane.bar_painting import parts_of
-from widgets.engine_pane.device_bar import DeviceBar
+from widgets.engine_pane.device_bar import DeviceBar, _short_id
 from widgets.engine_pane.pane import EnginePane
 from widgets.engine_pane.viewdata import (
     ApplyView,
@@ -127,6 +127,18 @@ def test_a_device_that_is_short_says_by_how_much() -> None:
     assert device.short_bytes == device.planned_bytes - (device.limit_bytes or 0)
     assert states.GPU_0.short_bytes == 0
     assert DeviceView(id="x", name="x").short_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("ident", "shown"),
+    [
+        ("00000000:41:00.0", "0000:41:00"),
+        ("0000:41:00.0", "0000:41:00"),
+        ("10.0.0.7:50052", "10.0.0.7:50052"),
+    ],
+)
+def test_a_pci_id_is_shortened_and_an_address_is_not(ident: str, shown: str) -> None:
+    assert _short_id(ident) == shown
 
 
 def test_a_lost_device_says_so_instead_of_figures(pane: EnginePane) -> None:

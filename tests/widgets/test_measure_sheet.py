@@ -80,7 +80,7 @@ def test_progress_shows_what_came_so_far(sheet: MeasureSheet, qtbot: QtBot) -> N
     assert not sheet.start.isVisible()
     assert not sheet.apply.isVisible()
     heard = sheet.table.accessibleName()
-    for words in ("256, 812 tok/s, 64 MiB, best", "512, 810 tok/s, 0.1 GiB, now", "does not work"):
+    for words in ("256, 812 tok/s, 64 MiB, best", "512, 810 tok/s, 128 MiB, now", "does not work"):
         assert words in heard
     assert len(sheet.table.findChildren(SpeedBar)) == 2
     # Enter must not end it by accident.

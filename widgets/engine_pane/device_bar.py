@@ -237,4 +237,6 @@ def _short_id(ident: str) -> str:
     head, dot, function = ident.rpartition(".")
     short = head if dot and function in {"0", "1"} and ":" in head else ident
     domain, colon, rest = short.partition(":")
-    return f"{domain[-4:]}:{rest}" if colon and len(domain) == 8 else short
+    # The address of another machine has a colon as well.
+    is_pci = colon and len(domain) == 8 and domain.isalnum()
+    return f"{domain[-4:]}:{rest}" if is_pci else short

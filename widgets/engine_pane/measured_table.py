@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from widgets import theme
 from widgets.engine_pane.notices import emptied
-from widgets.figures import UNKNOWN, gib, rate
+from widgets.figures import UNKNOWN, rate
 from widgets.parts import SectionHeading, label
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ class MeasuredTable(QWidget):
         self._grid.addWidget(SpeedBar(share, is_best=strong), at, 1)
         figure = label(rate(speed) if speed else UNKNOWN, strong=strong)
         figure.setToolTip(self.tr("± {spread:,.1f} tok/s").format(spread=value.spread))
-        memory = label(
-            "" if value.compute_bytes is None else gib(value.compute_bytes), "body", "dim"
-        )
+        memory = label(_memory(value.compute_bytes), "body", "dim")
         memory.setToolTip(self.tr("Compute buffers with this value, on all devices"))
         for column, cell in ((2, figure), (3, memory)):
             cell.setAlignment(_RIGHT)
@@ -129,7 +127,7 @@ class MeasuredTable(QWidget):
                 for part in (
                     one.value,
                     rate(one.tokens_per_second) if one.tokens_per_second else "",
-                    "" if one.compute_bytes is None else gib(one.compute_bytes),
+                    _memory(one.compute_bytes),
                     self._note(one),
                 )
                 if part
@@ -137,3 +135,8 @@ class MeasuredTable(QWidget):
             for one in setting.values
         ]
         return "; ".join([setting.title, *rows])
+
+
+def _memory(value_bytes: int | None) -> str:
+    """Compute buffers in MiB, which they are compared in: most differ by less than 0.1 GiB."""
+    return "" if value_bytes is None else f"{value_bytes / 2**20:,.0f} MiB"
