@@ -24,6 +24,8 @@ _KV_TYPES = {
 }
 _SPLIT_MODES = {"none": 0, "layer": 1, "tensor": 3}
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+# xllamacpp takes as many as it has room for.
+_SHARES = 128
 
 
 class ServerPeer:
@@ -83,6 +85,8 @@ def _fill(parameters: Any, setup: Setup) -> None:  # noqa: ANN401
     parameters.cpuparams_batch.n_threads = setup.n_threads_batch
     parameters.n_gpu_layers = settings.n_gpu_layers
     parameters.main_gpu = settings.main_gpu
+    shares = [float(share) for share in settings.tensor_split]
+    parameters.tensor_split = [*shares, *[0.0] * (_SHARES - len(shares))]
     parameters.split_mode = xllamacpp.llama_split_mode(_SPLIT_MODES[settings.split_mode])
     parameters.flash_attn_type = xllamacpp.llama_flash_attn_type(
         _FLASH_ATTENTION[settings.flash_attn]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.bench.plan import Mode, Trial
     from engine.bench.talk import Answer, Request, Setup
+    from engine.settings import EngineSettings
 
 _END_S = 3.0
 
@@ -83,8 +84,8 @@ class PeerProcess:
 
     def set_up(self, setup: Setup) -> str:
         """Load the model; the peer's version."""
-        if setup.settings.devices and not self._on_cpu:
-            raise self._failed("it cannot be told which devices to use")
+        if not self._on_cpu and (lacking := _lacking(setup.settings)):
+            raise self._failed(f"it cannot be told {lacking}")
         answer = self._ask(setup)
         if isinstance(answer, Ready):
             return answer.version
@@ -117,3 +118,10 @@ class PeerProcess:
         """Which peer it is, and the last that it logged."""
         log = "\n".join(self._child.log_tail())
         return {"peer": self._program.named, "mode": self._mode, "detail": log}
+
+
+def _lacking(settings: EngineSettings) -> str:
+    """What decides about the speed on a GPU and that none of them can be told."""
+    if settings.devices:
+        return "which devices to use"
+    return "which experts stay in RAM" if settings.n_cpu_moe else ""

@@ -171,10 +171,20 @@ def test_a_peer_says_what_it_lacks(settings: EngineSettings) -> None:
     assert "DRY" in caught.value.message
 
 
-def test_a_peer_that_would_take_other_devices_is_refused(settings: EngineSettings) -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"devices": ("127.0.0.1:50052",)}, "devices"), ({"n_cpu_moe": 3}, "experts")],
+)
+def test_a_peer_that_would_compute_elsewhere_is_refused(
+    settings: EngineSettings, changes: dict[str, object], told: str
+) -> None:
     with PeerProcess("llama-class") as peer, pytest.raises(UserError) as caught:
-        peer.set_up(_setup(replace(settings, devices=("127.0.0.1:50052",))))
+        peer.set_up(_setup(replace(settings, **changes)))
     assert caught.value.code == "bench.peer_failed"
+    assert told in caught.value.message
+
+
+def test_where_there_is_only_the_processor_none_can_differ(settings: EngineSettings) -> None:
     with PeerProcess("llama-class", on_cpu=True) as peer:
         assert peer.set_up(_setup(replace(settings, devices=("cpu",))))
 
