@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.documents.model import Document
 
 _AT_ONCE = 2
-_SIGKILL = 9
+_FROM_OUTSIDE = {1: "SIGHUP", 2: "SIGINT", 9: "SIGKILL", 15: "SIGTERM"}
 _WATCH_INTERVAL_S = 0.1
 _END_S = 1.0
 
@@ -147,9 +147,11 @@ class ReadingJob:
             raise self._problem(self._stopped_by)
         if status == EXIT_OUT_OF_MEMORY or "MemoryError" in stderr:
             raise self._problem("documents.too_much_memory", stderr)
-        # Nobody else than the system, or a person, sends this; nothing about the file is known.
-        code = "documents.killed" if status == -_SIGKILL else "documents.crashed"
-        raise self._problem(code, f"exit status {status}\n{stderr}")
+        detail = f"exit status {status}\n{stderr}"
+        if sent := _FROM_OUTSIDE.get(-status):
+            # Nobody else than the system, or a person, sends these: the file is not to blame.
+            raise UserError("documents.killed", name=self.path.name, signal=sent, detail=detail)
+        raise self._problem("documents.crashed", detail)
 
     def _problem(self, code: str, detail: str = "") -> UserError:
         seconds = self._limits.stall_s

@@ -94,7 +94,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The file is probably damaged. Save it anew in the program it comes from and try again.",
     ),
     "documents.killed": (
-        "Reading {name} failed: the reader was killed from outside (SIGKILL). The system does this "
+        "Reading {name} failed: the reader was ended from outside ({signal}). The system does this "
         "when memory runs out.",
         "Close other programs and try again.",
     ),

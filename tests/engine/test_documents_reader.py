@@ -160,6 +160,7 @@ def test_close_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
         ("SIGSEGV", "documents.crashed"),
         ("SIGABRT", "documents.crashed"),
         ("SIGKILL", "documents.killed"),
+        ("SIGTERM", "documents.killed"),
     ],
 )
 def test_a_crash_becomes_a_sentence(tmp_path: Path, name: str, code: str) -> None:

@@ -38,7 +38,7 @@ def state_words(chip: ChipView) -> tuple[str, Tone]:
         "reading": (_tr("reading …"), "accent"),
         "counting": (_tr("counting …"), "accent"),
         "ready": (_tr("ready"), "ok"),
-        "failed": (_tr("cannot be read"), "bad"),
+        "failed": (_tr("not read"), "bad"),
         "too_large": (_tr("does not fit"), "warn"),
         "changed": (_tr("changed on disk"), "warn"),
         "gone": (_tr("file is gone"), "warn"),
