@@ -112,11 +112,18 @@ class Instruments(QObject):
 
     def _on_reply_event(self, event: object) -> None:
         if isinstance(event, PrefillProgress | Delta) and event.tokens_per_second is not None:
-            done = event.done if isinstance(event, PrefillProgress) else event.completion_tokens
-            self._step_tokens = max(1, done - self._done_tokens)
-            self._done_tokens = done
+            self._step_tokens = self._step_of(event)
             self._rate = event.tokens_per_second
             self._rate_at_s = time.monotonic()
+
+    def _step_of(self, event: PrefillProgress | Delta) -> int:
+        """How many tokens came with an event, or at most come with the next one."""
+        done = event.done if isinstance(event, PrefillProgress) else event.completion_tokens
+        before, self._done_tokens = self._done_tokens, done
+        if isinstance(event, PrefillProgress) and done <= event.cached:
+            # Reading begins. How much of it the first step reads is not known yet.
+            return event.total - done
+        return max(1, done - before)
 
     def _on_speed_tick(self) -> None:
         now = time.monotonic()
@@ -139,7 +146,7 @@ def bounded_rate(rate: float | None, step_tokens: int, waited_s: float) -> float
 
     Args:
         rate: As told last.
-        step_tokens: How many came with it.
+        step_tokens: How many came with it, or where none did, how many may come at once.
         waited_s: Seconds since then.
     """
     if rate is None or waited_s < _LATE_AFTER_S:

@@ -90,7 +90,8 @@ class EngineStrip(QFrame):
         self._shown: tuple[DeviceView, ...] = ()
         self._newest: SpeedSample | None = None
         self._dot = Dot()
-        self._name = ElidedLabel("", "body")
+        # The quantization is at the end of the name.
+        self._name = ElidedLabel("", "body", gives_way=Qt.TextElideMode.ElideMiddle)
         theme.size(self._name, "MinimumWidth", 60)
         self._speed = label("", "meta", "dim")
         theme.size(self._speed, "MinimumWidth", 72)

@@ -102,10 +102,11 @@ def done_view(tuning: Tuning, measured: EngineSettings, edited: EngineSettings) 
         if getattr(edited, name) != value
     )
     details = [_memory_words(tuning)] if proposals else []
-    if proposals and tuning.indistinct:
+    if tuning.indistinct and (proposals or not _is_all_noise(tuning)):
         details.append(
             _tr("{settings}: no difference beyond the noise.").format(
-                settings=", ".join(
+                # Their titles have commas.
+                settings="; ".join(
                     info_for(EngineSettings, name).title for name in tuning.indistinct
                 )
             )
@@ -127,9 +128,13 @@ def _done_words(tuning: Tuning, *, is_change: bool) -> str:
         return _tr("These are the best of the values that could be measured.")
     if is_change:
         return _tr("These values are best on this computer.")
-    if tuning.indistinct:
+    if _is_all_noise(tuning):
         return _tr("No difference beyond the noise; the values stay.")
     return _tr("The settings are the best already.")
+
+
+def _is_all_noise(tuning: Tuning) -> bool:
+    return {row.setting for row in tuning.tried} <= set(tuning.indistinct)
 
 
 def _death_words(row: Tried) -> str:

@@ -115,7 +115,7 @@ class PromptLayout:
         tokenized = self._text_tokens.tokenize(rendered, cuts)
         return LaidOut(
             tokenized.tokens,
-            self._segments(tokenized, stretches),
+            self._segments(tokenized, stretches, parts),
             self._marks(tokenized, stretches),
             thinking=opened is not None and not prompt.prefill_reply,
             continued=bool(prompt.prefill_reply),
@@ -202,15 +202,15 @@ class PromptLayout:
         return after + lines[-1].end() if lines else before
 
     def _segments(
-        self, tokenized: TokenizedText, stretches: Sequence[_Stretch]
+        self, tokenized: TokenizedText, stretches: Sequence[_Stretch], parts: Sequence[_Part]
     ) -> tuple[Segment, ...]:
         """Every token belongs to the part that begins before it.
 
         The first ones belong to the system, or where it is told nothing to the first turn: a mark
         of the beginning would be a system prompt that nobody wrote.
         """
-        first = next((s.part for s in stretches), None)
-        if first is None or first.kind not in ("chat", "message"):
+        first = next((s.part for s in stretches), parts[-1])
+        if any(part.text for part in parts if part.turn < 0):
             first = _Part("system", "System prompt", "")
         bounds: list[tuple[int, _Part]] = [(0, first)]
         for stretch in stretches:

@@ -157,7 +157,8 @@ class KvLedger:
         evicted = self._lot.evicted.get(chat_id)
         if evicted is not None and min(common_prefix(evicted, tokens), limit) > kept:
             return "reuse.evicted"
-        return ""
+        own = (start for start in starts if start.held.chat_id == chat_id)
+        return "reuse.moved" if any(each.is_moved_in(tokens) for each in own) else ""
 
     # ---- while tokens are decoded ---------------------------------------------------------------
 

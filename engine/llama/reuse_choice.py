@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 # A copy of another chat's state must save reading at least these.
 _WORTH_A_COPY = 32
+# Of what a chat ended with, by which it is found again. The very last ones may have been cut.
+_ENDING = slice(-64, -16)
+# Less that is read again needs no explanation.
+_MUCH = 256
 _MARKS_APART = 32
 _MOST_MARKS = 8
 
@@ -52,6 +56,17 @@ class Start:
         """Orders the choices for a chat."""
         foreign = self.held.parked is not None and self.held.chat_id != chat_id
         return self.usable - (_WORTH_A_COPY if foreign else 0), self.held.parked is None
+
+    def is_moved_in(self, tokens: Tokens) -> bool:
+        """Whether a prompt has the end of what is held, and much before that differs."""
+        held = self.held.tokens
+        if len(held) - self.common < _MUCH:
+            return False
+        ending, after = held[_ENDING].tobytes(), tokens[self.common :].tobytes()
+        found = after.find(ending)
+        while found >= 0 and found % held.itemsize:
+            found = after.find(ending, found + 1)
+        return found >= 0
 
 
 def start_from(held: Held, tokens: Tokens, window: int) -> Start:

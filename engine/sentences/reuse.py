@@ -19,6 +19,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "This chat was read again: its state had been dropped to stay within “Parked chats”.",
         "A larger “Parked chats” keeps more chats at hand.",
     ),
+    "reuse.moved": (
+        "This chat was read again from where it changed: something before it, such as a document "
+        "or the system prompt, was added, taken out or changed.",
+        "",
+    ),
     "reuse.lost": (
         "This chat was read again: its saved state could not be put back.",
         "",

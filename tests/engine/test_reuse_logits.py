@@ -185,6 +185,18 @@ def test_chat_that_had_to_go_is_read_again_and_says_why(model: BareModel) -> Non
         check(reader, prompt)
 
 
+def test_chat_that_moved_behind_something_is_read_again_and_says_why(model: BareModel) -> None:
+    prompt = model.random_tokens(400, 1)
+    added = np.concatenate([model.random_tokens(50, 2), prompt, model.random_tokens(20, 3)])
+    with Reader(model) as reader:
+        reader.read("a", prompt)
+        reuse = reader.read("a", added)
+        assert reuse.kept < 5
+        assert reuse.reason == "reuse.moved"
+        check(reader, added)
+        assert reader.read("a", model.random_tokens(400, 4)).reason == ""
+
+
 def test_forgotten_chat_is_read_from_the_beginning(model: BareModel) -> None:
     prompt = model.random_tokens(350, 1)
     with Reader(model) as reader:

@@ -115,8 +115,13 @@ class SpeedPlot(QWidget):
     def _paint_words(self, painter: QPainter) -> None:
         words = {"load": self.tr("load"), "read": self.tr("read"), "write": self.tr("write")}
         step = self._step_px()
+        metrics = painter.fontMetrics()
         for phase, first, end in bands(self._shown):
-            if phase in words and (end - first) * step > _WORD_FROM_SHARE * self.width():
+            room = min(max((end - first) * step, 0.0), self.width() - first * step)
+            if phase in words and room > max(
+                _WORD_FROM_SHARE * self.width(),
+                metrics.horizontalAdvance(words[phase]) + theme.SPACE.xs,
+            ):
                 # The line may run through it, and then only shimmers through.
                 ground = theme.color(_FILLS.get(phase, "panel"), _GROUND_SHARE)
                 self._paint_word(painter, first * step + theme.SPACE.xs, words[phase], ground)
