@@ -112,18 +112,10 @@ class Instruments(QObject):
 
     def _on_reply_event(self, event: object) -> None:
         if isinstance(event, PrefillProgress | Delta) and event.tokens_per_second is not None:
-            self._step_tokens = self._step_of(event)
+            self._step_tokens = step_of(event, self._done_tokens)
+            self._done_tokens = _done(event)
             self._rate = event.tokens_per_second
             self._rate_at_s = time.monotonic()
-
-    def _step_of(self, event: PrefillProgress | Delta) -> int:
-        """How many tokens came with an event, or at most come with the next one."""
-        done = event.done if isinstance(event, PrefillProgress) else event.completion_tokens
-        before, self._done_tokens = self._done_tokens, done
-        if isinstance(event, PrefillProgress) and done <= event.cached:
-            # Reading begins. How much of it the first step reads is not known yet.
-            return event.total - done
-        return max(1, done - before)
 
     def _on_speed_tick(self) -> None:
         now = time.monotonic()
@@ -135,6 +127,18 @@ class Instruments(QObject):
                 self.speed_read.emit(SpeedSample(at_s=now, phase="read", tokens_per_second=rate))
             case State.WRITING:
                 self.speed_read.emit(SpeedSample(at_s=now, phase="write", tokens_per_second=rate))
+
+
+def _done(event: PrefillProgress | Delta) -> int:
+    return event.done if isinstance(event, PrefillProgress) else event.completion_tokens
+
+
+def step_of(event: PrefillProgress | Delta, done_before: int) -> int:
+    """How many tokens came with an event, or at most come with the next one."""
+    if isinstance(event, PrefillProgress) and event.done <= event.cached:
+        # Reading begins. How much of it the first step reads is not known yet.
+        return event.total - event.done
+    return max(1, _done(event) - done_before)
 
 
 def bounded_rate(rate: float | None, step_tokens: int, waited_s: float) -> float | None:
