@@ -131,6 +131,12 @@ def test_segments_add_up_and_name_what_they_hold(layout: PromptLayout) -> None:
         assert abs(segment.tokens - layout.count(each.text)) <= 4
 
 
+@pytest.mark.parametrize("text", ["", TEXTS[0]])
+def test_no_system_prompt_is_named_where_none_was_written(layout: PromptLayout, text: str) -> None:
+    segments = layout.lay_out(prompt(text), GenerationSettings()).segments
+    assert [segment.kind for segment in segments] == ["message"]
+
+
 def test_next_turn_keeps_the_tokens_of_the_one_before(layout: PromptLayout) -> None:
     documents = (document("lease", 20),)
     first = layout.lay_out(prompt(TEXTS[0], documents=documents), SETTINGS)
