@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from app.chat.overflow import counting
+from engine.sentences import message_for
 from engine.worker.protocol import Delta, Finished, Measured, Segment
 from widgets.chat.viewdata import LedgerView, SegmentView
 
@@ -165,6 +166,7 @@ def ledger_view(measured: Measured, choices: LedgerChoices) -> LedgerView:
         used=measured.prompt_tokens,
         seconds_to_first_token=measured.seconds_to_first_token,
         tokens_per_second=measured.prefill_tokens_per_second,
+        read_reason=message_for(measured.read_reason, {}) if measured.read_reason else "",
     )
 
 

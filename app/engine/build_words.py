@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from engine.build import Backend, change_command, choose, installed_build
+from engine.llama.threads import default_threads
 
 _NAMES = {
     Backend.CPU: "CPU",
@@ -28,6 +29,9 @@ def build_words() -> tuple[str, str]:
     else:
         command = change_command(Backend.CPU)
         lines.append(_tr("To go back to the CPU: {command}").format(command=command))
+    threads = default_threads()
+    told = _tr("Threads where the settings leave it open: {count} ({reason}).")
+    lines.append(told.format(count=threads.count, reason=threads.reason))
     return _tr("{backend} build").format(backend=_NAMES[build.backend]), "\n".join(lines)
 
 

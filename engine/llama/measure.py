@@ -118,7 +118,7 @@ class PromptMeasure:
         fitted = fit(self._layout, prompt, generation, self._n_ctx)
         laid_out = fitted.laid_out
         total = len(laid_out.tokens)
-        cached = self._ledger.cached_prefix(prompt.chat_id, laid_out.tokens)
+        cached, reason = self._ledger.expected(prompt.chat_id, laid_out.tokens)
         left = max(0, self._n_ctx - total)
         kept_free = reply_reserve(self._n_ctx, generation.max_tokens)
         reserve = min(left, kept_free)
@@ -134,6 +134,7 @@ class PromptMeasure:
             ),
             prompt_tokens=total,
             cached_tokens=cached,
+            read_reason=reason,
             n_ctx=self._n_ctx,
             left_out=fitted.left_out,
             reply_reserve=kept_free,

@@ -67,7 +67,7 @@ class Reuse:
 
 
 class KvLedger:
-    """Owns what is in a context's memory. All calls but `cached_prefix` on the decoding thread.
+    """Owns what is in a context's memory. `expected` on any thread, all else where it decodes.
 
     Args:
         context: The llama.cpp context (n_seq_max 1); the ledger must go before it does.
@@ -86,7 +86,7 @@ class KvLedger:
         # What the next token sees, and the last one saw: the state can be cut by one.
         self._reaches_back = self._class == "swa" and window_slides(model)
         self._lot = ParkingLot(budget_bytes)
-        # Guards what cached_prefix reads; never held while a state is copied.
+        # Guards what `expected` reads; never held while a state is copied.
         self._lock = threading.Lock()
         self._tokens: Tokens = np.empty(int(llama.llama_n_ctx(context)) + 1, dtype=np.int32)
         self._chat_id = ""
@@ -133,9 +133,14 @@ class KvLedger:
 
     def cached_prefix(self, chat_id: str, tokens: Tokens) -> int:
         """How many tokens `prepare` would keep now. Changes nothing; callable from any thread."""
+        return self.expected(chat_id, tokens)[0]
+
+    def expected(self, chat_id: str, tokens: Tokens) -> tuple[int, str]:
+        """The same, and the code of why it is less than was read before; from any thread too."""
         starts = self._starts(tokens)
         best = max(starts, key=lambda start: start.value(chat_id), default=None)
-        return best.usable if best else 0
+        kept = best.usable if best else 0
+        return kept, self._reason(chat_id, tokens, kept, starts)
 
     def _starts(self, tokens: Tokens) -> list[Start]:
         with self._lock:

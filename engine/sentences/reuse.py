@@ -2,21 +2,21 @@
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "reuse.window": (
-        "Part of the conversation was read again: the model's sliding window had moved past it.",
+        "Part of the conversation is read again: the model's sliding window has moved past it.",
         "Turning on “Full sliding window” keeps more, and takes more memory.",
     ),
     "reuse.recurrent": (
-        "Part of the conversation was read again: this model's memory cannot be cut back to any "
+        "Part of the conversation is read again: this model's memory cannot be cut back to any "
         "place, only to where its state was saved.",
         "",
     ),
     "reuse.compressed": (
-        "Part of the conversation was read again: this model keeps its context compressed and can "
+        "Part of the conversation is read again: this model keeps its context compressed and can "
         "go back only to where its state was saved.",
         "",
     ),
     "reuse.evicted": (
-        "This chat was read again: its state had been dropped to stay within “Parked chats”.",
+        "This chat is read again: its state was dropped to stay within “Parked chats”.",
         "A larger “Parked chats” keeps more chats at hand.",
     ),
     "reuse.moved": (
@@ -25,7 +25,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "",
     ),
     "reuse.lost": (
-        "This chat was read again: its saved state could not be put back.",
+        "This chat is read again: its saved state could not be put back.",
         "",
     ),
 }

@@ -406,6 +406,7 @@ class Measured(Message, frozen=True, kw_only=True):
     """Answer to `Measure`; segments in prompt order add up to `n_ctx` unless it overflows.
 
     Attributes:
+        read_reason: Code of why tokens that were read before are to be read again; else empty.
         left_out: What the overflow policy takes out of the request; it is not in the segments.
         reply_reserve: Tokens that a policy keeps free for the reply when it makes room.
     """
@@ -415,6 +416,7 @@ class Measured(Message, frozen=True, kw_only=True):
     prompt_tokens: int
     cached_tokens: int
     n_ctx: int
+    read_reason: str = ""
     left_out: LeftOut | None = None
     reply_reserve: int = 0
     prefill_tokens_per_second: float | None = None

@@ -111,6 +111,25 @@ def test_a_load_tells_its_phases_and_what_it_made() -> None:
     assert sum(row.weights_bytes for row in outcome.context.memory) > 90_000_000
 
 
+def test_a_smaller_budget_for_parked_chats_counts_at_once(engine: Engine) -> None:
+    engine.forget("")
+    long = "Count the words of this. " * 12
+    first = ask(engine, f"One. {long}", chat_id="one")
+    ask(engine, f"Two. {long}", chat_id="two")
+    prompt = Prompt(chat_id="one", turns=(Turn(role="user", text=f"One. {long}"),))
+    counted = engine.measure(1, prompt, CALM)
+    assert counted.cached_tokens == first.finished.usage.prompt_tokens - 1
+    assert counted.read_reason == ""
+
+    engine.load(replace(SETTINGS, kv_budget_mib=0), progress=lambda *_: False)
+    counted = engine.measure(2, prompt, CALM)
+    assert counted.cached_tokens < first.finished.usage.prompt_tokens // 2
+    assert counted.read_reason == "reuse.evicted"
+    again = ask(engine, f"One. {long}", chat_id="one").finished.usage
+    assert (again.cached_tokens, again.read_reason) == (counted.cached_tokens, "reuse.evicted")
+    engine.load(SETTINGS, progress=lambda *_: False)
+
+
 @pytest.mark.parametrize("phase", ["open", "weights", "context", "warmup"])
 def test_a_load_is_cancelled_in_any_phase_and_leaves_nothing(phase: str) -> None:
     engine = Engine()

@@ -112,9 +112,9 @@ def test_edited_turn_goes_back_to_the_mark_before_it(model: BareModel) -> None:
     edited = np.concatenate([prompt[:210], model.random_tokens(100, 3)])
     with Reader(model) as reader:
         reader.read("a", prompt, (60, 200, 300))
-        promised = reader.ledger.cached_prefix("a", edited)
+        promised = reader.ledger.expected("a", edited)
         reuse = reader.read("a", edited, (60, 200))
-        assert reuse.kept == promised
+        assert (reuse.kept, reuse.reason) == promised
         assert reuse.kept == (210 if reuse.reason == "" else 200)
         check(reader, edited)
 
@@ -180,6 +180,7 @@ def test_chat_that_had_to_go_is_read_again_and_says_why(model: BareModel) -> Non
     with Reader(model, budget=0) as reader:
         reader.read("a", prompt)
         reader.read("b", model.random_tokens(300, 2))
+        assert reader.ledger.expected("a", prompt) == (0, "reuse.evicted")
         reuse = reader.read("a", prompt)
         assert (reuse.kept, reuse.reason, reuse.restored) == (0, "reuse.evicted", False)
         check(reader, prompt)
@@ -222,9 +223,10 @@ def test_many_random_steps_keep_the_memory_true(model: BareModel) -> None:
             new = model.random_tokens(int(random.integers(5, 150)), 100 + step)
             chats[name] = np.concatenate([chats[name][:keep], new])[:700]
             tokens = chats[name]
-            promised = reader.ledger.cached_prefix(name, tokens)
+            promised = reader.ledger.expected(name, tokens)
             marks = tuple(int(m) for m in random.integers(1, len(tokens), 3))
-            assert reader.read(name, tokens, marks).kept == promised
+            reuse = reader.read(name, tokens, marks)
+            assert (reuse.kept, reuse.reason) == promised
             check(reader, tokens)
             reply = model.random_tokens(int(random.integers(0, 12)), 200 + step)
             reader.write(reply)

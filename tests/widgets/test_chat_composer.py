@@ -223,6 +223,19 @@ def test_the_ledger_tells_cached_from_read(view: ChatView) -> None:
     assert "4,000 tokens free" in spoken
 
 
+def test_the_ledger_says_once_why_a_part_is_read_again(view: ChatView) -> None:
+    parts = (
+        SegmentView("system", "", 50, cached=50),
+        SegmentView("chat", "", 900, cached=100),
+        SegmentView("message", "", 20),
+    )
+    reason = "This chat is read again."
+    view.set_ledger(LedgerView(parts, 10000, 970, read_reason=reason))
+    told = [reason in view.ledger.segment_text(part) for part in parts]
+    assert told == [False, True, False]
+    assert reason in view.ledger.accessibleDescription()
+
+
 def test_what_can_be_done_about_a_part_is_offered_by_mouse_and_by_key(
     view: ChatView, qtbot: QtBot
 ) -> None:

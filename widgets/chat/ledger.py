@@ -78,9 +78,14 @@ class Ledger(QWidget):
         lines = [self.segment_text(segment) for segment in self._shown()]
         return "; ".join(filter(None, [self.status_text(), self.reading_text(), *lines]))
 
+    def _reason(self, segment: SegmentView) -> str:
+        """Why a part is read again; that of the first part that is not all cached."""
+        unread = (part for part in self._shown() if part.is_prompt and part.cached < part.tokens)
+        return self._view.read_reason if segment is next(unread, None) else ""
+
     def segment_text(self, segment: SegmentView) -> str:
         """One part, exact."""
-        return "\n".join(filter(None, (self._counts(segment), segment.note)))
+        return "\n".join(filter(None, (self._counts(segment), self._reason(segment), segment.note)))
 
     def _counts(self, segment: SegmentView) -> str:
         name = self._name(segment)

@@ -259,6 +259,7 @@ class LedgerView(msgspec.Struct, frozen=True):
         seconds_to_first_token: Prediction; `None` when there is no basis for one.
         estimated: Whether the counts are estimates and not the engine's own.
         tokens_per_second: How fast this computer reads; `None` until it has read something.
+        read_reason: Why tokens that were read before are to be read again, a sentence.
     """
 
     segments: tuple[SegmentView, ...] = ()
@@ -267,6 +268,7 @@ class LedgerView(msgspec.Struct, frozen=True):
     seconds_to_first_token: float | None = None
     estimated: bool = False
     tokens_per_second: float | None = None
+    read_reason: str = ""
 
 
 class ChipView(msgspec.Struct, frozen=True):
