@@ -255,6 +255,9 @@ class EngineController(QObject):
         if isinstance(event, Hello) and not self._greet(event):
             return
         after = sessions.advance(before, event)
+        if after.loaded is not None and after.loaded is not before.loaded:
+            # What was let go of is nobody's to wait for.
+            bridge.client.devices = after.loaded.settings.all_devices
         again = self._resumption.take() if after.can_answer else None
         if again is not None:
             # At once: nobody else may find the model free for a question of his.

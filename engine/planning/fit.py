@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _QUALITY = ("f16", "q8_0", "q5_1", "q4_0")
 _USUAL = ("f16", "q8_0", "q4_0")
 _SHORTEST_USEFUL = 4096
+# A CPU is busy with few tokens; more in one go take their buffer and are no faster.
+_SIZES_CPU = (512, 256)
+_SIZES_GPU = (1024, 512, 256)
 
 
 def fitted(planner: Planner, settings: EngineSettings, scene: Scene, goal: Goal) -> Plan:
@@ -76,10 +79,12 @@ class _Search:
 
     def fastest(self, settings: EngineSettings) -> EngineSettings | None:
         """The fastest at this context: all on the GPUs, tensor split before layer, f16 first."""
+        devices = self._planner.chosen(settings, self._scene)
+        sizes = _SIZES_GPU if devices else _SIZES_CPU
         for candidate in self._splits(settings):
             for kv_type in _USUAL:
                 typed = _typed(candidate, kv_type)
-                for n_ubatch in (1024, 512, 256):
+                for n_ubatch in sizes:
                     sized = msgspec.structs.replace(
                         typed, n_ubatch=n_ubatch, n_batch=max(2048, settings.n_batch)
                     )

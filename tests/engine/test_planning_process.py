@@ -254,6 +254,14 @@ def test_fit_answers_each_goal_with_a_plan_that_fits(demo_model: Path, goal: str
     if goal == "speed":
         # Works in a tensor split as well, which writes faster.
         assert fitted.settings.split_mode == "tensor"
+        assert fitted.settings.n_ubatch == 1024
+
+
+def test_a_cpu_gets_no_larger_micro_batch_than_keeps_it_busy(demo_model: Path) -> None:
+    settings = EngineSettings(model_path=str(demo_model), n_ctx=4096, devices=("cpu",))
+    with BlockingPlanner() as planner:
+        fitted = planner.fit(Fit(request_id=0, settings=settings, goal="speed"))
+    assert fitted.settings.n_ubatch == 512
 
 
 def test_economics_tells_bytes_per_token_and_the_reason(
