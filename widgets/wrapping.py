@@ -79,7 +79,7 @@ class FlowLayout(_Wrapping):
     Args:
         spacing_px: Between widgets, and between lines.
         is_centred: Whether lines stand in the middle instead of at the left.
-        is_filled: Whether widgets share the whole width of their line.
+        is_filled: Whether widgets share the whole width of their line, evenly where each has room.
     """
 
     def __init__(
@@ -116,6 +116,9 @@ class FlowLayout(_Wrapping):
         free = width_px - sum(wanted) - self._gap * (len(line) - 1)
         if not self._is_filled or free < 0:
             return wanted
+        each, rest = divmod(free + sum(wanted), len(line))
+        if max(wanted) <= each:
+            return [each + (at < rest) for at in range(len(line))]
         more, rest = divmod(free, len(line))
         return [width + more + (at < rest) for at, width in enumerate(wanted)]
 

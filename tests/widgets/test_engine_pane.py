@@ -148,6 +148,17 @@ def test_a_lost_device_says_so_instead_of_figures(pane: EnginePane) -> None:
     assert bar.subline() == ["This GPU stopped answering."]
 
 
+def test_without_a_model_the_button_leads_to_the_list(pane: EnginePane, qtbot: QtBot) -> None:
+    pane.set_models(states.MODELS)
+    pane.set_settings(None, EngineSettings())
+    apply = button(pane, "settings_apply")
+    assert apply.text() == "Choose a model"
+    with qtbot.assertNotEmitted(pane.apply_requested):
+        apply.click()
+    assert pane.picker.isVisible()
+    pane.picker.close()
+
+
 def test_edits_go_out_whole_and_apply_sends_them(pane: EnginePane, qtbot: QtBot) -> None:
     states.ready(pane)
     apply = button(pane, "settings_apply")

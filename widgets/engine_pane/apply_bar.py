@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QWidget
 
 from engine.settings import Cost
 from widgets import theme
-from widgets.parts import button, column, label, row
+from widgets.parts import button, column, label
+from widgets.wrapping import FlowLayout
 
 if TYPE_CHECKING:
     from widgets.engine_pane.viewdata import ApplyView
@@ -35,22 +36,25 @@ class ApplyBar(QWidget):
         self.apply.clicked.connect(self.apply_requested)
         self.reason = label("", "meta", "bad", wrap=True)
         self.reason.setObjectName("apply_reason")
-        line = row(theme.SPACE.s)
-        line.addWidget(self.revert, 1)
-        line.addWidget(self.apply, 1)
+        line = FlowLayout(theme.SPACE.s, is_filled=True)
+        line.addWidget(self.revert)
+        line.addWidget(self.apply)
         whole = column(theme.SPACE.xs)
         whole.addWidget(self.reason)
         whole.addLayout(line)
         self.setLayout(whole)
 
-    def show_state(self, cost: Cost, view: ApplyView, *, is_edited: bool, is_loaded: bool) -> None:
+    def show_state(
+        self, cost: Cost, view: ApplyView, *, is_edited: bool, is_loaded: bool, has_model: bool
+    ) -> None:
         """Write the buttons for what is edited, what it costs and what the application knows."""
         words = {
             Cost.NOTHING: self.tr("Apply"),
             Cost.CONTEXT: self.tr("Apply · new context"),
             Cost.RELOAD: self.tr("Apply · reload"),
         }[cost]
-        default = words if is_loaded else self.tr("Load")
+        to_load = self.tr("Load") if has_model else self.tr("Choose a model")
+        default = words if is_loaded else to_load
         self.apply.setText(view.label or default)
         self.apply.setAccessibleName(self.apply.text())
         self.apply.setToolTip(view.detail)

@@ -244,7 +244,7 @@ class EnginePane(QFrame):
         self.profiles.chosen.connect(self.profile_chosen)
         self.profiles.save_requested.connect(self.profile_save_requested)
         self.profiles.delete_requested.connect(self.profile_delete_requested)
-        self.apply_bar.apply_requested.connect(lambda: self.apply_requested.emit(self._edited))
+        self.apply_bar.apply_requested.connect(self._on_apply)
         self.apply_bar.revert_requested.connect(self._on_revert)
         self._fits.requested.connect(self.fit_requested)
         for link in (self.speed.measure, self.page.measure):
@@ -254,6 +254,12 @@ class EnginePane(QFrame):
         self._edited = settings
         self._show_edited()
         self.settings_edited.emit(settings)
+
+    def _on_apply(self) -> None:
+        if self._edited.model_path:
+            self.apply_requested.emit(self._edited)
+        else:
+            self.open_picker()
 
     def _on_revert(self) -> None:
         if self._applied is not None:
@@ -268,6 +274,7 @@ class EnginePane(QFrame):
             self._apply_view,
             is_edited=self.is_edited(),
             is_loaded=self._applied is not None,
+            has_model=bool(self._edited.model_path),
         )
 
     def _show_hints(self) -> None:
