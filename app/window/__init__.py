@@ -5,11 +5,10 @@ Whatever is imported of it loads Qt first.
 
 import builtins
 import importlib
-from types import BuiltinFunctionType
 
 # PySide puts a function in its place that reads the source of each module that is loaded, to learn
 # whether that asks for `__feature__`. None here does, and it takes 20 ms of a start.
 _IMPORT = builtins.__import__
 importlib.import_module("PySide6.QtCore")
 # Where that was loaded before, Python's own in Python is the next best.
-builtins.__import__ = _IMPORT if isinstance(_IMPORT, BuiltinFunctionType) else importlib.__import__
+builtins.__import__ = _IMPORT if _IMPORT.__name__ == "__import__" else importlib.__import__

@@ -32,12 +32,13 @@ window.setCentralWidget(field)
 window.resize(1440, 900)
 window.show()
 """
-# All that `python -m app` does, until it would wait for what happens.
+# All that `python -m app` does, until it would wait for what happens, and in its order: it loads Qt
+# through `app.window`, which keeps PySide from reading the source of all that is loaded after that.
 WHOLE = """
 import sys
+from app.window import main
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
-from app.window import main
 def used(application):
     desktop = sys._getframe(1).f_locals["desktop"]
     window, field, done = desktop.window, desktop.chat_view.composer.input, 0.0
