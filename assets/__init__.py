@@ -1,1 +1,6 @@
-"""Icons, fonts and the sample document, read through importlib.resources."""
+"""Icons, fonts and the sample documents."""
+
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent

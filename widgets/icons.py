@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import weakref
 from functools import lru_cache
-from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import shiboken6
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
@@ -17,21 +16,19 @@ from PySide6.QtGui import QAction, QColor, QGuiApplication, QIcon, QPainter, QPi
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton
 
+import assets
 from widgets import theme
 
+_FOLDER: Final = assets.FOLDER / "icons"
 _SCALES: Final = (1.0, 2.0)
 _APPLICATION_SIZES_PX: Final = (16, 24, 32, 48, 64, 128, 256)
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 Target = QAbstractButton | QAction
 
 
 def names() -> list[str]:
     """Every icon there is."""
-    files = _folder().iterdir()
-    return sorted(file.name.removesuffix(".svg") for file in files if file.name.endswith(".svg"))
+    return sorted(file.stem for file in _FOLDER.glob("*.svg"))
 
 
 def icon(name: str, role: str = "dim", size_px: int = 16) -> QIcon:
@@ -121,9 +118,4 @@ def _renderer(name: str, color: str) -> QSvgRenderer:
 
 @lru_cache(maxsize=128)
 def _source(name: str) -> str:
-    return (_folder() / f"{name}.svg").read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _folder() -> Traversable:
-    return resources.files("assets") / "icons"
+    return (_FOLDER / f"{name}.svg").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ Painted widgets read `current()` inside `paintEvent`, so that they follow a chan
 from __future__ import annotations
 
 from enum import StrEnum
-from importlib import resources
 from typing import Final, Literal
 
 import msgspec
@@ -18,6 +17,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
 
+import assets
 from widgets.stylesheet import Tokens, style_sheet
 
 __all__ = [
@@ -328,13 +328,12 @@ def font(role: FontRole = "body", *, strong: bool = False) -> QFont:
 
 def _load_fonts() -> None:
     """Register the bundled Inter unless the system has its own."""
-    if "Inter" not in QFontDatabase.families():
-        folder = resources.files("assets") / "fonts"
+    if not QFontDatabase.hasFamily("Inter"):
         for name in _FONT_FILES:
-            file = folder / name
+            file = assets.FOLDER / "fonts" / name
             if file.is_file():
-                QFontDatabase.addApplicationFontFromData(file.read_bytes())
-    _theme.family = "Inter" if "Inter" in QFontDatabase.families() else ""
+                QFontDatabase.addApplicationFont(str(file))
+    _theme.family = "Inter" if QFontDatabase.hasFamily("Inter") else ""
 
 
 def _on_color_scheme_changed(_scheme: Qt.ColorScheme) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from functools import cached_property
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import QObject, QTimer
 
+import assets
 from app.chat.controller import ChatController
 from app.chat.ledger import LedgerController
 from app.chat.ledger_choices import LedgerChoices
@@ -339,8 +339,7 @@ class Desktop(QObject):
 
     def add_sample(self) -> None:
         """Put the bundled document into the open chat."""
-        with resources.as_file(resources.files("assets") / "sample.pdf") as path:
-            self.add_files([str(path)])
+        self.add_files([str(assets.FOLDER / "sample.pdf")])
 
     @cached_property
     def _closing(self) -> Closing:

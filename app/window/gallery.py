@@ -7,12 +7,12 @@ import signal
 import sys
 import tempfile
 import time
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, QTimer
 
+import assets
 from app.session import State
 from app.window.sample_chat import add_long_chat, add_sample_chat
 from engine.settings import validated
@@ -147,8 +147,7 @@ class Gallery(QObject):
         desktop = self._desktop
         desktop.window.show_page("library")
         shown = desktop.window.library
-        with resources.as_file(resources.files("assets") / "sample.md") as path:
-            desktop.library.add_files([str(path)])
+        desktop.library.add_files([str(assets.FOLDER / "sample.md")])
         yield lambda: len(shown.items()) > 1 and all(item.tokens for item in shown.items())
         yield from self._shots("library")
         sample = next(item for item in shown.items() if item.name == "sample.pdf")

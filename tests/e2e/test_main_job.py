@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +11,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+import assets
 from app.session import State
 from tests.support.desk import Desk, open_desk
 from widgets import theme
@@ -83,14 +82,13 @@ def _stop_with_esc(desk: Desk) -> None:
 
 def _ask_about_the_sample(desk: Desk) -> None:
     settle_for(desk, 24)
-    with resources.as_file(resources.files("assets") / "sample.pdf") as path:
-        desk.drop(Path(path))
-        before = len(desk.messages())
-        desk.send("What is a leadline?")
-        desk.until(
-            lambda: len(desk.messages()) == before + 2 and desk.chat.replying_in is None,
-            timeout_s=120,
-        )
+    desk.drop(assets.FOLDER / "sample.pdf")
+    before = len(desk.messages())
+    desk.send("What is a leadline?")
+    desk.until(
+        lambda: len(desk.messages()) == before + 2 and desk.chat.replying_in is None,
+        timeout_s=120,
+    )
     reply = desk.messages()[-1]
     assert reply.text
     assert reply.stats is not None
