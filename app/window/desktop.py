@@ -115,6 +115,8 @@ class Desktop(QObject):
         theme.apply(application, self.settings.app.theme)
         self.window.restore_layout(base64.b64decode(self.settings.window(_LAYOUT) or b""))
         self.embedding.use_model(self.settings.app.embedding_model)
+        # First what stands in an empty chat, so that no other card is made for it before.
+        self.presenter.refresh()
         self.chat.open(None)
         self.chat_view.focus_composer()
         for problem in (*self.settings.problems, *self.store.problems):
