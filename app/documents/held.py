@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from app.chat.prompting import mode_named
 from app.store.rows import Record
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 State = Literal["reading", "opening", "ready", "failed"]
 
 
-@dataclass(slots=True)
-class Held:
+class Held(msgspec.Struct):
     """One document of one chat. Main thread.
 
     Attributes:
