@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
 
+class Options(argparse.Namespace):
+    """What the command line says; without a word on it, as it stands here."""
+
+    files: Sequence[str] = ()
+    model = first = screenshot = screenshots = ""
+    headless = False
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window and stay until it is closed; the exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # The parser looks for its own words in other languages as soon as it is made, for 3 ms.
+    options = _parser().parse_args(given, Options()) if given else Options()
     _keep_a_log()
     without_display = options.headless or options.screenshots
     if not without_display:
@@ -47,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(application: QApplication, options: argparse.Namespace) -> int:
+def _run(application: QApplication, options: Options) -> int:
     from app.window.desktop import Desktop
     from widgets.window_layout import fit_to_screen
 
@@ -74,17 +84,15 @@ def _run(application: QApplication, options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="leadline window", description="Open the window.")
     parser.add_argument("files", nargs="*", help="Documents to put into a new chat.")
-    parser.add_argument("--model", default="", help="Load this GGUF file; demo is the bundled one.")
-    parser.add_argument(
-        "--first", default="", help="Load this one where no model was ever chosen before."
-    )
+    parser.add_argument("--model", help="Load this GGUF file; demo is the bundled one.")
+    parser.add_argument("--first", help="Load this one where no model was ever chosen before.")
     parser.add_argument(
         "--headless",
         action="store_true",
         help="Do the main job in an offscreen window: load, read a document, ask, answer.",
     )
-    parser.add_argument("--screenshot", default="", help="Where the headless job saves a picture.")
-    parser.add_argument("--screenshots", default="", help="Save pictures of the main states here.")
+    parser.add_argument("--screenshot", help="Where the headless job saves a picture.")
+    parser.add_argument("--screenshots", help="Save pictures of the main states here.")
     return parser
 
 
