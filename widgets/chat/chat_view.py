@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QShortcut
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets import parts, theme
 from widgets.chat.composer import Composer
-from widgets.chat.findbar import FindBar, Hit, hits
 from widgets.chat.focusreturn import FocusReturn
 from widgets.chat.header import Header
 from widgets.chat.ledger import Ledger
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         QShowEvent,
     )
 
+    from widgets.chat.findbar import FindBar, Hit
     from widgets.chat.viewdata import ChipView, LedgerView, MessageView, ProgressView
 
 _COMPOSER_PX: Final = 768
@@ -78,8 +80,6 @@ class ChatView(QWidget):
         self._hit = -1
         self.typesetter = Typesetter(self)
         self.header = Header()
-        self.find_bar = FindBar()
-        self.find_bar.hide()
         self.transcript = Transcript(self.typesetter)
         self.ledger = Ledger()
         self.composer = Composer()
@@ -93,14 +93,12 @@ class ChatView(QWidget):
         self._find_timer.timeout.connect(self._search)
         self._assemble()
         self._connect()
-        self._connect_find()
         FocusReturn(self.transcript, self.composer.input)
         theme.signals().changed.connect(self.update)
 
     def _assemble(self) -> None:
         column = parts.column(0)
-        for widget in (self.header, self.find_bar):
-            column.addWidget(widget)
+        column.addWidget(self.header)
         column.addWidget(self.transcript, 1)
         foot = parts.column(theme.SPACE.s, (0, 6, 0, 13))
         foot.addWidget(self.ledger)
@@ -141,13 +139,7 @@ class ChatView(QWidget):
         self.header.export_requested.connect(self.export_requested)
         self.header.menu_requested.connect(self.menu_requested)
         self.ledger.choice_requested.connect(self.ledger_choice_requested)
-
-    def _connect_find(self) -> None:
         self.header.find_requested.connect(self.open_find)
-        self.find_bar.changed.connect(lambda _words: self._find_timer.start())
-        self.find_bar.next_requested.connect(lambda: self._go(1))
-        self.find_bar.previous_requested.connect(lambda: self._go(-1))
-        self.find_bar.closed.connect(lambda: self.set_find_visible(False))
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
         find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         find.activated.connect(self.open_find)
@@ -271,7 +263,7 @@ class ChatView(QWidget):
         """What no part had a use for: Esc closes the find bar, else stops; words are a question."""
         if event.key() != Qt.Key.Key_Escape:
             self._type(event)
-        elif not self.find_bar.isHidden():
+        elif self._is_finding:
             self.set_find_visible(False)
         elif self._state.generating:
             self.stop_requested.emit()
@@ -292,6 +284,28 @@ class ChatView(QWidget):
 
     # Finding
 
+    @cached_property
+    def find_bar(self) -> FindBar:
+        """Where words are looked for; made when that is first asked for, and hidden then."""
+        from widgets.chat.findbar import FindBar
+
+        bar = FindBar()
+        bar.hide()
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(1, bar)
+        for one, next_one in pairwise((self.header.more, *bar.stops)):
+            QWidget.setTabOrder(one, next_one)
+        bar.changed.connect(lambda _words: self._find_timer.start())
+        bar.next_requested.connect(lambda: self._go(1))
+        bar.previous_requested.connect(lambda: self._go(-1))
+        bar.closed.connect(lambda: self.set_find_visible(False))
+        return bar
+
+    @property
+    def _is_finding(self) -> bool:
+        return "find_bar" in vars(self) and not self.find_bar.isHidden()
+
     def open_find(self) -> None:
         """Show the find bar with its words selected."""
         self.set_find_visible(True)
@@ -300,7 +314,7 @@ class ChatView(QWidget):
 
     def set_find_visible(self, visible: bool) -> None:
         """Show or hide the find bar; hiding takes the marks away."""
-        if visible == self.find_bar.isHidden():
+        if visible != self._is_finding:
             self.find_bar.setVisible(visible)
             if visible:
                 self._search()
@@ -309,6 +323,8 @@ class ChatView(QWidget):
                 self.focus_composer()
 
     def _search(self) -> None:
+        from widgets.chat.findbar import hits
+
         words = self.find_bar.input.text().lower()
         self._hits = hits(self.transcript.messages(), words)
         self._hit = len(self._hits)

@@ -59,6 +59,9 @@ def _hits_in(view: MessageView, index: int, needle: str) -> list[Hit]:
 class FindBar(QWidget):
     """Owned by `ChatView`.
 
+    Attributes:
+        stops: Where Tab stops, in this order.
+
     Signals:
         changed: The words to look for.
         next_requested, previous_requested: Go on, go back.
@@ -91,6 +94,7 @@ class FindBar(QWidget):
         for button in (before, after, close):
             line.addWidget(button)
         self.setLayout(line)
+        self.stops = (self.input, before, after, close)
         self.input.textChanged.connect(self.changed)
         before.clicked.connect(self.previous_requested)
         after.clicked.connect(self.next_requested)

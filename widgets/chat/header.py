@@ -56,13 +56,13 @@ class Header(QWidget):
         menu.addAction(self.tr("Markdown …"), lambda: self.export_requested.emit("markdown"))
         menu.addAction(self.tr("JSON …"), lambda: self.export_requested.emit("json"))
         export.setMenu(menu)
-        more = parts.icon_button("more", "chatMore", self.tr("More"))
-        more.clicked.connect(
-            lambda: self.menu_requested.emit(more.mapToGlobal(more.rect().bottomLeft()))
+        self.more = parts.icon_button("more", "chatMore", self.tr("More"))
+        self.more.clicked.connect(
+            lambda: self.menu_requested.emit(self.more.mapToGlobal(self.more.rect().bottomLeft()))
         )
         line = parts.row(0, (24, 0, 16, 1))
         line.addWidget(self.title, 1)
-        for button in (find, export, more):
+        for button in (find, export, self.more):
             line.addWidget(button)
         self.setLayout(line)
 
