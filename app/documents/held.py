@@ -1,5 +1,6 @@
 """One document of one chat, and what is recorded of it when it goes out with a message."""
 
+# ruff: noqa: TC004 - msgspec reads types to decode, which this struct never is
 from __future__ import annotations
 
 from pathlib import Path

@@ -18,7 +18,7 @@ from engine.errors import Problem, UserError
 from engine.paths import data_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from app.chat.prompting import ChosenMode
     from app.documents.automatic import Choice
@@ -55,7 +55,7 @@ class Shelf(QObject):
     def __init__(
         self,
         store: ChatStore,
-        reader: DocumentReader,
+        reader: Callable[[], DocumentReader],
         hop: MainThread,
         parent: QObject | None = None,
     ) -> None:
@@ -288,7 +288,7 @@ class Shelf(QObject):
 
     def close(self) -> None:
         """Stop reading; for the end of the app."""
-        self._reader.close()
+        self._reader().close()
         self._opener.shutdown(wait=True, cancel_futures=True)
 
     # ---- inside
@@ -339,7 +339,7 @@ class Shelf(QObject):
             named = msgspec.structs.replace(document, name=name)
             self._hop.post(lambda: self._settle(chat_id, held, named))
 
-        held.job = self._reader.start(
+        held.job = self._reader().start(
             held.path,
             password=password,
             on_done=stored,

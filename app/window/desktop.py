@@ -32,7 +32,6 @@ from app.window.commands import Commands
 from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
-from engine.documents.reader import DocumentReader
 from engine.errors import UserError
 from engine.paths import data_dir
 from widgets import icons, theme
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from app.documents.viewing import DocumentViewing
     from app.session import Session
     from app.window.closing import Closing
+    from engine.documents.reader import DocumentReader
     from engine.errors import Problem
     from engine.settings import AppSettings, GenerationSettings
     from widgets.documents.passages_panel import PassagesPanel
@@ -91,8 +91,7 @@ class Desktop(QObject):
         self._application = application
         self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
-        self.reader = DocumentReader()
-        self.shelf = Shelf(self.store, self.reader, self.hop, self)
+        self.shelf = Shelf(self.store, lambda: self.reader, self.hop, self)
         self.search = PassageSearch(
             self.engine, self.hop, lambda: self.settings.app.passages_per_question, self
         )
@@ -236,7 +235,11 @@ class Desktop(QObject):
             ),
             Step(
                 self._compose_documents,
-                ("widgets.documents.page_view", "app.documents.places", "widgets.library.page"),
+                (
+                    "engine.documents.reader",
+                    *("widgets.documents.page_view", "app.documents.places"),
+                    "widgets.library.page",
+                ),
             ),
             Step(
                 lambda: self.found,
@@ -291,6 +294,13 @@ class Desktop(QObject):
         self.library.changed.connect(self.sidebar.refresh_documents)
         self.library.deleted.connect(self.embedding.forget)
         self.library.deleted.connect(self.search.forget)
+
+    @cached_property
+    def reader(self) -> DocumentReader:
+        """Who reads files. The first paint needs none."""
+        from engine.documents.reader import DocumentReader
+
+        return DocumentReader()
 
     @cached_property
     def passages(self) -> PassagesPanel:
