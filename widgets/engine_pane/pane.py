@@ -114,7 +114,20 @@ class EnginePane(QFrame):
 
     def arrange(self) -> None:
         """Put the parts in place; a step of its own where somebody types meanwhile."""
-        self.setLayout(self._arranged())
+        # From the outside in: under a style sheet each parent that a part is given goes through all
+        # that is in the part.
+        edge = theme.SPACE.l
+        # The scroll bar stands in the margin, so that everything ends at one edge.
+        bar = theme.SPACE.s
+        whole = column(theme.SPACE.m, (edge, theme.SPACE.m, edge - bar, theme.SPACE.m))
+        self.setLayout(whole)
+        whole.addLayout(_inset(self.card, bar))
+        whole.addWidget(self._stack, 1)
+        inner = column(theme.SPACE.m, (0, 0, 0, theme.SPACE.s))
+        self._stack.addWidget(ScrollColumn(inner, "engine_scroll"))
+        self._stack.addWidget(self.page)
+        self._fill(inner)
+        whole.addLayout(_inset(self.apply_bar, bar))
 
     # ---- what it is given ---------------------------------------------------------------------
 
@@ -285,7 +298,7 @@ class EnginePane(QFrame):
         self.quick.set_hints(hints)
         self.page.set_hints(hints)
 
-    def _arranged(self) -> QVBoxLayout:
+    def _fill(self, inner: QVBoxLayout) -> None:
         heading = SectionHeading(self.tr("Settings"), "settings_heading")
         heading.add(self._fits)
         more, left, beginning = PairLayout(theme.SPACE.xs), row(), QWidget()
@@ -297,22 +310,11 @@ class EnginePane(QFrame):
         beginning.setLayout(left)
         more.addWidget(beginning)
         more.addWidget(self.profiles)
-        inner = column(theme.SPACE.m, (0, 0, 0, theme.SPACE.s))
         for part in (self.plan, self.ladder, self.speed, heading, self.quick):
             inner.addWidget(part)
         inner.addLayout(more)
         inner.addWidget(self.rules)
         inner.addStretch(1)
-        self._stack.addWidget(ScrollColumn(inner, "engine_scroll"))
-        self._stack.addWidget(self.page)
-        edge = theme.SPACE.l
-        # The scroll bar stands in the margin, so that everything ends at one edge.
-        bar = theme.SPACE.s
-        whole = column(theme.SPACE.m, (edge, theme.SPACE.m, edge - bar, theme.SPACE.m))
-        whole.addLayout(_inset(self.card, bar))
-        whole.addWidget(self._stack, 1)
-        whole.addLayout(_inset(self.apply_bar, bar))
-        return whole
 
 
 def _inset(widget: QWidget, right_px: int) -> QHBoxLayout:
