@@ -74,7 +74,7 @@ def _run(application: QApplication, options: Options) -> int:
         desktop.open_first(options.model, first=options.first)
         desktop.later.add(_collect_garbage)
         if options.files:
-            desktop.add_files(options.files)
+            desktop.add_files(list(options.files))
         _on_signals(application, application.quit)
         return application.exec()
     finally:
