@@ -112,7 +112,11 @@ def test_a_worker_that_is_killed_is_started_again(book: Path, tmp_path: Path) ->
 
 
 class _Killing(Terminal):
-    """Kills the engine at the fourth piece of the reply, once or each time."""
+    """Kills the engine once four tokens of the reply are there, once or each time.
+
+    Text comes in pieces of as many tokens as the machine was fast, and a reply must be long
+    enough that the signal comes before its end.
+    """
 
     def __init__(self, *, each_time: bool) -> None:
         super().__init__(quiet=True)
@@ -122,7 +126,7 @@ class _Killing(Terminal):
 
     def show(self, event: Event) -> None:
         super().show(event)
-        is_due = isinstance(event, Delta) and event.completion_tokens == 4
+        is_due = isinstance(event, Delta) and event.completion_tokens >= 4
         if is_due and self.worker is not None and self.worker.pid and not self.kept:
             self.kept = "" if self.each_time else self.text
             os.kill(self.worker.pid, signal.SIGKILL)
@@ -131,7 +135,7 @@ class _Killing(Terminal):
 @pytest.mark.model
 def test_an_answer_that_a_death_cut_off_goes_on_where_it_was() -> None:
     settings = EngineSettings(model_path=str(_demo()), n_ctx=512, n_threads=1)
-    generation = GenerationSettings(max_tokens=12, temperature=0)
+    generation = GenerationSettings(max_tokens=150, temperature=0)
     prompt = Prompt(chat_id="a", turns=(Turn(role="user", text="Tell me about the tide."),))
     terminal = _Killing(each_time=False)
     with LastingWorker(settings, terminal, lambda _line: None) as worker:
@@ -142,7 +146,7 @@ def test_an_answer_that_a_death_cut_off_goes_on_where_it_was() -> None:
         assert terminal.text.startswith(terminal.kept)
         assert len(terminal.text) > len(terminal.kept)
         # What was written before counts.
-        assert finished.usage.completion_tokens <= 12 - 4
+        assert finished.usage.completion_tokens <= 150 - 4
 
 
 @pytest.mark.model
@@ -153,7 +157,7 @@ def test_an_answer_is_not_begun_for_ever() -> None:
     with LastingWorker(settings, terminal, lambda _line: None) as worker:
         terminal.worker = worker
         with pytest.raises(UserError) as caught:
-            worker.answer(prompt, GenerationSettings(max_tokens=12, temperature=0))
+            worker.answer(prompt, GenerationSettings(max_tokens=150, temperature=0))
         assert worker.attempts == 2
     assert caught.value.code == "worker.killed"
 
