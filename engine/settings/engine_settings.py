@@ -24,7 +24,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             "A GGUF file. For a split model, its first part.",
             group=Group.MODEL,
             cost=Cost.RELOAD,
-            form=Form.FILE,
+            form=Form.MODEL,
         ),
     ] = ""
     chat_template: Annotated[
@@ -272,7 +272,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             "give what they need.",
             group=Group.SPEED,
             cost=Cost.RELOAD,
-            form=Form.FILE,
+            form=Form.MODEL,
         ),
     ] = ""
     draft_devices: Annotated[

@@ -8,6 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from engine.errors import UserError
+from engine.models.demo import named_model
+from engine.settings.declare import Form
 from engine.settings.schema import Kind, SettingInfo, allowed, setting_infos, validated
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -59,10 +61,13 @@ def parsed(info: SettingInfo, raw: object) -> object:
     """A value from its text on the command line or in a form's field.
 
     Raises:
-        UserError: ``settings.invalid`` when the text is not of the setting's kind.
+        UserError: ``settings.invalid`` when the text is not of the setting's kind;
+            ``models.demo_missing``.
     """
     if not isinstance(raw, str):
         return raw
+    if info.form is Form.MODEL:
+        return named_model(raw)
     try:
         match info.kind:
             case Kind.INTEGER:
@@ -91,6 +96,8 @@ def _unescaped(part: str) -> str:
 def _metavar(info: SettingInfo) -> str:
     if info.choices:
         return "{" + ",".join(info.choices) + "}"
+    if info.form in (Form.FILE, Form.MODEL):
+        return info.form.upper()
     return {
         Kind.INTEGER: "N",
         Kind.NUMBER: "X",

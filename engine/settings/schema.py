@@ -174,6 +174,8 @@ def allowed(info: SettingInfo) -> str:
         return "on or off"
     if info.minimum is not None and info.maximum is not None:
         return f"{info.minimum:,.10g} to {info.maximum:,.10g}"
+    if info.form is Form.MODEL:
+        return "a GGUF file"
     return {
         Kind.INTEGERS: "whole numbers separated by commas",
         Kind.TEXTS: "texts separated by commas",

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import UserError
+from engine.models.demo import demo_model_path
 from engine.settings import (
     AppSettings,
     Cost,
     EngineSettings,
+    Form,
     GenerationSettings,
     Kind,
     SettingInfo,
@@ -164,6 +166,33 @@ def test_a_bad_option_is_a_sentence(arguments: tuple[str, str]) -> None:
         parse(*arguments)
     assert caught.value.code == "settings.invalid"
     assert arguments[1] in caught.value.message
+
+
+def models_of(values: msgspec.Struct) -> dict[str, str]:
+    infos = setting_infos(type(values))
+    return {info.name: getattr(values, info.name) for info in infos if info.form is Form.MODEL}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("demo", str(demo_model_path())),
+        ("~/small.gguf", str(Path.home() / "small.gguf")),
+        ("./demo", "./demo"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("declared", [EngineSettings, AppSettings])
+def test_an_option_that_takes_a_model_knows_its_names(
+    declared: type[msgspec.Struct], written: str, meant: str
+) -> None:
+    names = models_of(declared())
+    assert {*names} & {"draft_model", "embedding_model"}
+    parser = argparse.ArgumentParser()
+    add_options(parser, declared)
+    given = [part for name in names for part in (f"--{name.replace('_', '-')}", written)]
+    settings = settings_from(parser.parse_args(given), declared())
+    assert models_of(settings) == dict.fromkeys(names, meant)
 
 
 def test_the_reference_page_is_up_to_date() -> None:

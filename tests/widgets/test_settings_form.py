@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLineEdit, QPlainTextEdit
 
+from engine.models.demo import demo_model_path
 from engine.settings import (
     AppSettings,
     EngineSettings,
@@ -60,6 +61,18 @@ def test_every_default_survives_being_shown(qtbot: QtBot, declared: type[msgspec
     form.set_values(declared())
     assert edits == []
     assert form.values() == declared()
+
+
+def test_a_field_for_a_model_knows_its_names(qtbot: QtBot) -> None:
+    form = shown_form(qtbot, EngineSettings())
+    edits: list[EngineSettings] = []
+    form.edited.connect(edits.append)
+    line = form.findChild(QLineEdit, "setting_draft_model")
+    assert line is not None
+    QTest.keyClicks(line, "demo")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert [edit.draft_model for edit in edits] == [str(demo_model_path())]
+    assert line.text() == str(demo_model_path())
 
 
 def test_an_edit_of_each_kind_reports_the_whole_value(qtbot: QtBot) -> None:

@@ -108,7 +108,7 @@ class SettingRow(QWidget):
         heading.addWidget(self._title)
         heading.addStretch(1)
         whole = column(2)
-        if self.info.form in (Form.LONG_TEXT, Form.FILE, Form.FOLDERS):
+        if self.info.form in (Form.LONG_TEXT, Form.FILE, Form.MODEL, Form.FOLDERS):
             heading.addWidget(self._reset)
             whole.addLayout(heading)
             whole.addWidget(self.editor)

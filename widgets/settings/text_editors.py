@@ -188,7 +188,7 @@ def editor_for(info: SettingInfo, prefix: str = "") -> FieldEditor:
         return FoldersEditor(info)
     if info.form is Form.LONG_TEXT:
         return LongTextEditor(info)
-    if info.form is Form.FILE:
+    if info.form in (Form.FILE, Form.MODEL):
         return FileEditor(info)
     match info.kind:
         case Kind.FLAG:
