@@ -249,18 +249,16 @@ class Terminal:
         what_to_do = problem.fix if problem.code == "worker.stopping" else "Ctrl+C stops."
         print(problem.message, what_to_do, file=sys.stderr, flush=True)
 
-    def begin_again(self, *, anew: bool) -> int:
-        """Another attempt at the reply begins, behind the text of the one before or `anew`.
+    def begin_again(self) -> int:
+        """Another attempt at the reply begins, behind the text of the one before.
 
         Returns:
-            Tokens that the text took, its thoughts included; 0 where it begins anew.
+            Tokens that the text took, its thoughts included; 0 where there is none.
         """
         self.removed.clear()
-        if self.text and not anew:
+        if self.text:
             return self._written_tokens
-        if self.text and not self.is_quiet:
-            print()
-        self.text = self.thinking = ""
+        self.thinking = ""
         return 0
 
     def say(self, text: str) -> None:

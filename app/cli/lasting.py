@@ -104,9 +104,7 @@ class LastingWorker:
         self, prompt: Prompt, generation: GenerationSettings
     ) -> tuple[Prompt, GenerationSettings]:
         """What is left to be written."""
-        follows_rules = bool(generation.grammar or generation.json_schema)
-        # Rules begin at the first character of a reply.
-        written = self._terminal.begin_again(anew=follows_rules)
+        written = self._terminal.begin_again()
         if not written:
             return prompt, generation
         if generation.max_tokens > 0:

@@ -70,10 +70,16 @@ class Generation:
         self._began = began or time.perf_counter()
         n_ctx = loaded.context.n_ctx
         _check_length(len(prompt.tokens), n_ctx)
-        self._sampler = Sampler(
-            settings, loaded.model.handle, loaded.vocabulary, n_ctx=n_ctx, prompt=prompt.tokens
-        )
         stream = prompt.reply_stream(settings.stop)
+        self._sampler = Sampler(
+            settings,
+            loaded.model.handle,
+            loaded.vocabulary,
+            n_ctx=n_ctx,
+            prompt=prompt.tokens,
+            begun=prompt.begun,
+            reasons=stream.thinking,
+        )
         beat = Beat(on_cpu=loaded.on_cpu)
         self._text = ReplyText(stream, loaded.vocabulary, emit, request_id, beat)
         self._emit = emit
@@ -295,6 +301,8 @@ class Generation:
         # The samplers learn of it here, as what they do with it may take long too.
         self._sampler.accept(token)
         self._text.add(token, self._last_at, self._position)
+        if self._sampler.reasons and not self._text.thinking:
+            self._sampler.reasons = False
 
     def _finished(self, reason: StopReason, reuse: Reuse, problem: Problem | None) -> Finished:
         first = self._first_at

@@ -35,7 +35,7 @@ class LaidOut:
         segments: What the tokens are for, in order; their counts add up to ``len(tokens)``.
         marks: Rising positions worth coming back to: ends of documents and of turns.
         thinking: Whether the reply starts inside a reasoning block.
-        continued: Whether the reply goes on from text that is part of the prompt.
+        begun: The text at the end of the prompt that the reply goes on from.
         stop: Stop strings that the template needs.
         tags: What encloses reasoning in the reply.
         turns: Where each turn of the conversation begins, rising.
@@ -46,7 +46,7 @@ class LaidOut:
     segments: tuple[Segment, ...]
     marks: tuple[int, ...]
     thinking: bool
-    continued: bool = False
+    begun: str = ""
     stop: tuple[str, ...] = ()
     tags: tuple[ThinkTags, ...] = ()
     turns: tuple[int, ...] = ()
@@ -55,7 +55,7 @@ class LaidOut:
     def reply_stream(self, stop: Sequence[str]) -> ReplyStream:
         """What turns the reply's tokens into text, for the stop strings of the user."""
         return ReplyStream(
-            (*stop, *self.stop), self.tags, thinking=self.thinking, continued=self.continued
+            (*stop, *self.stop), self.tags, thinking=self.thinking, continued=bool(self.begun)
         )
 
 
@@ -118,7 +118,7 @@ class PromptLayout:
             self._segments(tokenized, stretches, parts),
             self._marks(tokenized, stretches),
             thinking=opened is not None and not prompt.prefill_reply,
-            continued=bool(prompt.prefill_reply),
+            begun=prompt.prefill_reply,
             stop=self.template.stop,
             tags=self.template.tags,
             turns=self._turn_starts(tokenized, stretches),

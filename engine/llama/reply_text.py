@@ -41,6 +41,11 @@ class ReplyText:
         self.thinking_tokens = 0
 
     @property
+    def thinking(self) -> bool:
+        """Whether the text stands inside a reasoning block."""
+        return self._stream.thinking
+
+    @property
     def stopped(self) -> bool:
         """Whether a stop string was met."""
         return self._stream.stopped

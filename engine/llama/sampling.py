@@ -63,6 +63,8 @@ class Sampler:
     Attributes:
         seed: The seed in use, also when it was drawn.
         candidates: What the last draw chose from.
+        reasons: Whether what is written is reasoning, which a grammar does not rule. Who reads the
+            text tells when it is over.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Sampler:
         *,
         n_ctx: int,
         prompt: Iterable[int] = (),
+        begun: str = "",
+        reasons: bool = False,
     ) -> None:
         """Build the samplers.
 
@@ -82,6 +86,9 @@ class Sampler:
             vocabulary: That model's.
             n_ctx: What a penalty over "all" tokens looks back over.
             prompt: Tokens before the reply, which the penalties count too.
+            begun: Text of the reply that the prompt ends with. A grammar goes on behind it; where
+                it does not follow the grammar, what comes does from its own beginning.
+            reasons: Whether the reply begins with reasoning.
 
         Raises:
             UserError: The grammar, the schema or a bias cannot be used.
@@ -100,6 +107,9 @@ class Sampler:
         self._cuts_min_p_alone = open_ended and settings.top_p >= 1 and settings.min_p > 0
         self._choosing = choosing_chain(settings, self.seed, top_p=not self._cuts_top_p)
         self._grammar = Grammar.of(settings, vocabulary, model)
+        if self._grammar is not None and begun:
+            self._grammar.follow(begun)
+        self.reasons = reasons
         self._bias_ids: Ids = np.fromiter(sorted(bias), dtype=np.intp, count=len(bias))
         last_n = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
         last_n = last_n if has_penalties(settings) else 0
@@ -152,7 +162,7 @@ class Sampler:
 
     def allows(self, token: int) -> bool:
         """Whether a grammar, if there is one, lets a token come next."""
-        return self._grammar is None or self._grammar.allows(token)
+        return self._grammar is None or self.reasons or self._grammar.allows(token)
 
     def step_plan(self) -> StepPlan | None:
         """How a step may draw without asking here, or None if it may not.
@@ -172,7 +182,7 @@ class Sampler:
 
     def accept(self, token: int) -> None:
         """This token was written."""
-        if self._grammar is not None:
+        if self._grammar is not None and not self.reasons:
             self._grammar.accept(token)
         self._note(token)
 

@@ -70,9 +70,12 @@ class Grammar:
 
     def allows(self, token: int) -> bool:
         """Whether a token may come next."""
+        return self._allowed_by(self._handle, token)
+
+    def _allowed_by(self, handle: Any, token: int) -> bool:  # noqa: ANN401
         self._one.id, self._one.logit, self._one.p = token, 1.0, 0.0
         self._array.size, self._array.selected = 1, -1
-        self._native.llama_sampler_apply(self._handle, ctypes.byref(self._array))
+        self._native.llama_sampler_apply(handle, ctypes.byref(self._array))
         return bool(self._one.logit != -math.inf)
 
     def restrict(self, candidates: Any) -> None:  # noqa: ANN401
@@ -111,6 +114,24 @@ class Grammar:
     def accept(self, token: int) -> None:
         """An allowed token was written."""
         self._native.llama_sampler_accept(self._handle, token)
+
+    def follow(self, text: str) -> bool:
+        """Take a text as written, if it is a beginning that the rules allow; else change nothing.
+
+        It is taken byte by byte, so that the tokens it was written in do not matter.
+        """
+        alone = self._vocabulary.openings.alone
+        handle = self._native.llama_sampler_clone(self._handle)
+        for byte in text.encode("utf-8", "replace"):
+            token = int(alone[byte])
+            # llama.cpp ends the process over a token that it is told of and does not allow.
+            if token < 0 or not self._allowed_by(handle, token):
+                self._native.llama_sampler_free(handle)
+                return False
+            self._native.llama_sampler_accept(handle, token)
+        self.close()
+        self._handle = handle
+        return True
 
     def close(self) -> None:
         """Free the sampler."""

@@ -85,8 +85,11 @@ class ReplyStream:
         return self._advance(text, final=False)
 
     def finish(self) -> tuple[Run, ...]:
-        """The reply is over: give what was held back (a half stop string, a half character)."""
-        return self._advance(self._decoder.decode(b"", final=True), final=True)
+        """The reply is over: give what was held back, such as half a stop string.
+
+        Half a character is no text: a reply that is continued writes it again, whole.
+        """
+        return self._advance("", final=True)
 
     def _advance(self, text: str, *, final: bool) -> tuple[Run, ...]:
         if self.stopped:

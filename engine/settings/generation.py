@@ -88,7 +88,8 @@ class GenerationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         str,
         about(
             "Grammar",
-            "A GBNF grammar that the reply must follow.",
+            "A GBNF grammar that the reply must follow. Reasoning before it is free, and a reply "
+            "that is continued goes on in the grammar where it was.",
             group=Group.REPLY,
             form=Form.LONG_TEXT,
         ),
@@ -97,7 +98,7 @@ class GenerationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         str,
         about(
             "JSON schema",
-            "A JSON schema that the reply must follow. Not together with a grammar.",
+            "A JSON schema that the reply must follow, in place of a grammar.",
             group=Group.REPLY,
             form=Form.LONG_TEXT,
         ),

@@ -189,7 +189,7 @@ def test_control_tokens_in_texts_stay_text(anywhere: PromptLayout) -> None:
 def test_continued_reply_stands_at_the_end(layout: PromptLayout) -> None:
     new = layout.lay_out(prompt(TEXTS[0]), SETTINGS)
     continued = layout.lay_out(prompt(TEXTS[0], prefill_reply="It says that"), SETTINGS)
-    assert (new.continued, continued.continued) == (False, True)
+    assert (new.begun, continued.begun) == ("", "It says that")
     begun = len(new.tokens) - 1
     assert np.array_equal(continued.tokens[:begun], new.tokens[:begun])
     assert len(continued.tokens) > len(new.tokens)
