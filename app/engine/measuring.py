@@ -78,6 +78,7 @@ class MeasuringController(QObject):
         self._edits: EngineSettings | None = None
         self._tuning: Tuning | None = None
         window.engine.measure_requested.connect(self.begin)
+        window.engine.cancel_requested.connect(self._on_cancel)
         pane.edited.connect(lambda _settings: self._refresh())
         engine.session_changed.connect(self._on_session_changed)
         self._refresh()
@@ -158,7 +159,7 @@ class MeasuringController(QObject):
         self.running_changed.emit(True)
         is_free = self._engine.release()
         self._window.engine.set_settings(None, settings)
-        self._pane.show_activity(self.tr("Measuring the best values"))
+        self._pane.set_measuring(is_measuring=True)
         self._show(views.starting_view())
         self._run.start(is_free)
 
@@ -173,13 +174,18 @@ class MeasuringController(QObject):
             self._notices.say(self.tr("Measuring was stopped. Nothing was changed."))
             self._run.stop()
 
+    def _on_cancel(self) -> None:
+        """*Cancel* on the model's card; the sheet's own, and a second press, are `_on_rejected`."""
+        if self._run is not None and self.sheet is not None and self.sheet.isVisible():
+            self.sheet.reject()
+
     def _on_ended(self, outcome: Tuning | Problem | None) -> None:
         if self._run is None or self.sheet is None:
             # The app is closing.
             return
         self._run = None
         self.running_changed.emit(False)
-        self._pane.show_activity("")
+        self._pane.set_measuring(is_measuring=False)
         self._refresh()
         self._load_back()
         if isinstance(outcome, Tuning) and self._measured is not None:

@@ -64,7 +64,7 @@ class PaneController(QObject):
         self.edited.connect(self._note_nodes)
         self._loaded: Loaded | None = None
         self._profile = ""
-        self._activity = ""
+        self._is_measuring = False
         engine.session_changed.connect(self._on_session_changed)
         pane.model_chosen.connect(self.choose)
         pane.load_requested.connect(lambda: engine.load(pane.edited()))
@@ -89,9 +89,18 @@ class PaneController(QObject):
         self._build, self._build_help = words
         self._show_card()
 
-    def show_activity(self, words: str) -> None:
-        """Say on the card what keeps the model away; empty when nothing does."""
-        self._activity = words
+    def set_measuring(self, *, is_measuring: bool) -> None:
+        """Whether the model is away because its best values are being measured.
+
+        The card then offers to cancel, as it does while a model is loaded. *Load* waits: a click
+        out of habit would throw away minutes of measuring.
+        """
+        self._is_measuring = is_measuring
+        held = self.tr(
+            "The best values are being measured, and two copies of the model may not fit. Wait for "
+            "the end, or cancel first."
+        )
+        self._pane.set_held(held if is_measuring else "")
         self._show_card()
 
     @property
@@ -192,8 +201,9 @@ class PaneController(QObject):
         # The file's name, not the one inside it: that is what people know their models by.
         name = Path(wanted.model_path).stem
         card = pane_views.model_card(session, name, build=self._build, build_help=self._build_help)
-        if self._activity and card.state == "unloaded":
-            card = msgspec.structs.replace(card, words=self._activity)
+        if self._is_measuring and card.state == "unloaded":
+            words = self.tr("Measuring the best values")
+            card = msgspec.structs.replace(card, state="measuring", words=words, tone="warn")
         self._window.set_model(card)
 
     # ---- edits

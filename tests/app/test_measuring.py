@@ -148,6 +148,32 @@ def test_esc_ends_it_and_brings_the_model_back(measured: Measured, model: Path, 
     assert desk.notices[-1].startswith("Measuring was stopped")
 
 
+def test_loading_waits_and_the_card_offers_to_cancel(
+    measured: Measured, model: Path, plan: Path
+) -> None:
+    desk, pane = measured.desk, measured.desk.desktop.window.engine
+    desk.load(model)
+    before, act, load = _loaded(desk), pane.card.act, pane.apply_bar.apply
+    plan.write_text("hang bench")
+    pid = measured.start()
+    desk.until(lambda: not plan.exists(), "the middle of it")
+    assert (load.text(), load.isEnabled()) == ("Load", False)
+    assert "being measured" in load.toolTip()
+    # Edits change nothing about that.
+    desk.desktop.engine_side.pane.set_edited(_changed(measured.edited, type_k="q8_0"))
+    assert not load.isEnabled()
+    assert act.text() == "Cancel"
+    act.click()
+    assert not measured.sheet.isVisible()
+    desk.until_state(State.READY)
+    assert not psutil.pid_exists(pid)
+    assert _loaded(desk) == before
+    assert act.text() == "Eject"
+    assert (load.text(), load.isEnabled()) == ("Apply · new context", True)
+    assert "being measured" not in load.toolTip()
+    assert [one for one in desk.notices if "Measuring was stopped" in one] == [desk.notices[-1]]
+
+
 def test_a_value_that_kills_the_engine_is_left_out_and_told(
     measured: Measured, model: Path, plan: Path
 ) -> None:

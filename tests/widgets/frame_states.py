@@ -224,6 +224,13 @@ def no_fit(pane: EnginePane) -> None:
     pane.set_apply(ApplyView("Load", is_possible=False, detail="It does not fit."))
 
 
+def measuring(pane: EnginePane) -> None:
+    cpu_loading(pane)
+    words = "Measuring the best values"
+    pane.set_model(ModelCardView(name="SmolLM2 135M", state="measuring", words=words, tone="warn"))
+    pane.set_held("The best values are being measured.")
+
+
 def cpu_loading(pane: EnginePane) -> None:
     pane.set_model(
         ModelCardView(
@@ -293,6 +300,7 @@ PANES: dict[str, Callable[[EnginePane], None]] = {
     "edited": edited,
     "no-fit": no_fit,
     "cpu-loading": cpu_loading,
+    "measuring": measuring,
     "first-run": first_run,
     "all-settings": all_settings,
     "reply-settings": reply_settings,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QPushButton
 
@@ -15,6 +15,7 @@ from engine.settings import EngineSettings
 from tests.widgets import frame_states as states
 from widgets.engine_pane.bar_painting import parts_of
 from widgets.engine_pane.device_bar import DeviceBar, _short_id
+from widgets.engine_pane.legend import Legend
 from widgets.engine_pane.pane import EnginePane
 from widgets.engine_pane.viewdata import (
     ApplyView,
@@ -55,6 +56,7 @@ def button(pane: EnginePane, name: str) -> QPushButton:
     ("state", "words", "signal"),
     [
         ("loading", "Cancel", "cancel_requested"),
+        ("measuring", "Cancel", "cancel_requested"),
         ("ready", "Eject", "eject_requested"),
         ("writing", "Eject", "eject_requested"),
         ("unloaded", "Load", "load_requested"),
@@ -248,6 +250,33 @@ def test_split_rows_appear_with_a_second_gpu(pane: EnginePane) -> None:
     assert not lines["split_mode"].isVisible()
     pane.set_plan(DevicePlanView((states.GPU_0, states.GPU_1, ram)))
     assert lines["split_mode"].isVisible()
+
+
+def test_the_legend_of_the_plan_takes_one_line(pane: EnginePane) -> None:
+    states.ready(pane)
+    legend = pane.findChild(Legend)
+    assert legend is not None
+    assert legend.heightForWidth(legend.width()) == legend.minimumSizeHint().height()
+    assert "runtime" in legend.toolTip()
+
+
+def test_figures_beside_sliders_and_in_fields_end_in_one_column(pane: EnginePane) -> None:
+    states.ready(pane)
+    QApplication.processEvents()
+    ends = []
+    for name in ("n_ctx", "tensor_split", "n_gpu_layers"):
+        editor = pane.quick.editor(name)
+        shown = editor.grab().toImage()
+        ground = shown.pixelColor(shown.width() - 6, shown.height() // 2)
+        ends.append(
+            max(
+                x + editor.mapTo(pane, QPoint(0, 0)).x()
+                for x in range(shown.width() - 6)
+                for y in range(6, shown.height() - 6)
+                if shown.pixelColor(x, y) != ground
+            )
+        )
+    assert max(ends) - min(ends) <= 2
 
 
 def test_devices_are_reordered_by_keyboard_and_by_pulling(pane: EnginePane, qtbot: QtBot) -> None:

@@ -45,9 +45,25 @@ class ApplyBar(QWidget):
         self.setLayout(whole)
 
     def show_state(
-        self, cost: Cost, view: ApplyView, *, is_edited: bool, is_loaded: bool, has_model: bool
+        self,
+        cost: Cost,
+        view: ApplyView,
+        *,
+        is_edited: bool,
+        is_loaded: bool,
+        has_model: bool,
+        held: str = "",
     ) -> None:
-        """Write the buttons for what is edited, what it costs and what the application knows."""
+        """Write the buttons for what is edited, what it costs and what the application knows.
+
+        Args:
+            cost: What applying the edits takes.
+            view: What the application says of it.
+            is_edited: Whether there is something to revert.
+            is_loaded: Whether a model is loaded.
+            has_model: Whether one is chosen.
+            held: Why nothing can be applied for a while, whatever is edited; empty when it can.
+        """
         words = {
             Cost.NOTHING: self.tr("Apply"),
             Cost.CONTEXT: self.tr("Apply · new context"),
@@ -57,9 +73,11 @@ class ApplyBar(QWidget):
         default = words if is_loaded else to_load
         self.apply.setText(view.label or default)
         self.apply.setAccessibleName(self.apply.text())
-        self.apply.setToolTip(view.detail)
+        # Rich text wraps in a tooltip, plain text does not.
+        self.apply.setToolTip(f"<qt>{held}</qt>" if held else view.detail)
+        self.apply.setAccessibleDescription(held or view.detail)
         # Why it cannot be applied stands beside the button, wherever the settings are scrolled to.
         self.reason.setText(view.detail)
         self.reason.setVisible(not view.is_possible and bool(view.detail))
-        self.apply.setEnabled(view.is_possible and (is_edited or not is_loaded))
+        self.apply.setEnabled(not held and view.is_possible and (is_edited or not is_loaded))
         self.revert.setEnabled(is_edited)

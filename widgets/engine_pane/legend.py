@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LINE_PX = 17
 _MARK_PX = 8
+_WORD_AT_PX = _MARK_PX + 5
 
 
 class Legend(QWidget):
@@ -26,11 +27,13 @@ class Legend(QWidget):
             ("weights", self.tr("weights")),
             ("kv", self.tr("KV cache")),
             ("compute", self.tr("compute")),
-            ("other", self.tr("runtime, others")),
+            ("other", self.tr("other")),
             ("free", self.tr("free")),
         )
         self.setFont(theme.font("label"))
         self.setAccessibleName(self.tr("Legend: ") + ", ".join(word for _, word in self._items))
+        # The words stand in one line of a pane as wide as it is at first; this would not.
+        self.setToolTip(self.tr("other: llama.cpp's own runtime, and other programs"))
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -55,7 +58,7 @@ class Legend(QWidget):
         metrics = self.fontMetrics()
         x, line, placed = 0, 0, []
         for _token, word in self._items:
-            needed = _MARK_PX + 5 + metrics.horizontalAdvance(word)
+            needed = _WORD_AT_PX + metrics.horizontalAdvance(word)
             if x and x + needed > width:
                 x, line = 0, line + 1
             placed.append((x, line))
@@ -74,7 +77,7 @@ class Legend(QWidget):
             painter.setPen(theme.color("dim"))
             painter.drawText(
                 QRectF(
-                    x + _MARK_PX + 5, line * theme.px(_LINE_PX), self.width(), theme.px(_LINE_PX)
+                    x + _WORD_AT_PX, line * theme.px(_LINE_PX), self.width(), theme.px(_LINE_PX)
                 ),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
                 word,

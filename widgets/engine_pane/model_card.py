@@ -22,7 +22,7 @@ class ModelCard(QFrame):
     Signals:
         picker_requested: The user wants to choose a model.
         eject_requested: The user wants the model out of memory.
-        cancel_requested: The user wants the load stopped.
+        cancel_requested: The user wants the load or the measurement stopped.
         load_requested: The user wants the chosen model loaded.
     """
 
@@ -71,9 +71,7 @@ class ModelCard(QFrame):
         self.act.setText(self._act_words())
         self.act.setAccessibleName(self._act_words())
         self.act.setVisible(bool(self._act_words()))
-        self.act.setToolTip(
-            self.tr("Take the model out of memory") if self._act_words() == self.tr("Eject") else ""
-        )
+        self.act.setToolTip(self._act_tip())
         self._show_progress(view.progress)
         self.setAccessibleName(self.tr("Model"))
         self.setAccessibleDescription(f"{view.name}, {view.words}")
@@ -102,7 +100,7 @@ class ModelCard(QFrame):
 
     def _act_words(self) -> str:
         match self._view.state:
-            case "loading":
+            case "loading" | "measuring":
                 return self.tr("Cancel")
             case "ready" | "reading" | "writing":
                 return self.tr("Eject")
@@ -111,9 +109,18 @@ class ModelCard(QFrame):
             case _:
                 return ""
 
+    def _act_tip(self) -> str:
+        match self._view.state:
+            case "ready" | "reading" | "writing":
+                return self.tr("Take the model out of memory")
+            case "measuring":
+                return self.tr("Stop measuring; nothing is changed")
+            case _:
+                return ""
+
     def _on_act(self) -> None:
         match self._view.state:
-            case "loading":
+            case "loading" | "measuring":
                 self.cancel_requested.emit()
             case "ready" | "reading" | "writing":
                 self.eject_requested.emit()

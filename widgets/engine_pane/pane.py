@@ -91,7 +91,7 @@ class EnginePane(QFrame):
         self.setProperty("surface", "panel")
         self._applied: EngineSettings | None = None
         self._edited = EngineSettings()
-        self._apply_view = ApplyView()
+        self._apply_view, self._held = ApplyView(), ""
         self._hints = SettingHints()
         self._shown_hints: dict[str, ValueHint] = {}
         self._rules: tuple[RuleView, ...] = ()
@@ -183,6 +183,11 @@ class EnginePane(QFrame):
     def set_apply(self, view: ApplyView) -> None:
         """Say what applying will do and whether it can be done."""
         self._apply_view = view
+        self._show_edited()
+
+    def set_held(self, reason: str) -> None:
+        """Say why nothing can be loaded or applied for a while; empty when it can."""
+        self._held = reason
         self._show_edited()
 
     def set_profiles(self, view: ProfilesView) -> None:
@@ -288,6 +293,7 @@ class EnginePane(QFrame):
             is_edited=self.is_edited(),
             is_loaded=self._applied is not None,
             has_model=bool(self._edited.model_path),
+            held=self._held,
         )
 
     def _show_hints(self) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 ModelState = Literal[
-    "none", "unloaded", "loading", "ready", "reading", "writing", "ejecting", "died"
+    "none", "unloaded", "loading", "ready", "reading", "writing", "ejecting", "died", "measuring"
 ]
 DeviceKind = Literal["gpu", "ram", "rpc"]
 Tone = Literal["plain", "ok", "warn", "bad"]

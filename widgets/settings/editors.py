@@ -6,7 +6,7 @@ need more room are in `widgets.settings.text_editors`; `editor_for` chooses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
@@ -23,6 +23,12 @@ from widgets.settings.share_slider import ShareSlider
 
 if TYPE_CHECKING:
     from engine.settings import SettingInfo
+
+
+# Beside a slider: how wide its figure is, and how far its text ends from the edge. That is the
+# padding, the border and Qt's own margin of a spin box, so that all figures end in one column.
+_FIGURE_PX: Final = 76
+_FIGURE_INSET_PX: Final = 9
 
 
 class FieldEditor(QWidget):
@@ -156,7 +162,7 @@ class SliderEditor(FieldEditor):
         self._spin.setObjectName(f"setting_{info.name}")
         self._spin.setAccessibleName(self.tr("{title}, exact").format(title=info.title))
         self._spin.setProperty("bare", True)
-        theme.size(self._spin, "FixedWidth", 76)
+        theme.size(self._spin, "FixedWidth", _FIGURE_PX)
         self._slider.moved.connect(self._on_moved)
         self._spin.valueChanged.connect(self._on_value_changed)
         line = row(theme.SPACE.xs)
@@ -202,10 +208,11 @@ class SharesEditor(FieldEditor):
         self._slider = ShareSlider(f"setting_{info.name}")
         self._slider.setAccessibleName(info.title)
         self._words = label("", "body")
-        theme.size(self._words, "MinimumWidth", 34)
+        theme.size(self._words, "MinimumWidth", _FIGURE_PX)
+        self._words.setContentsMargins(0, 0, _FIGURE_INSET_PX, 0)
         self._words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._slider.moved.connect(self._on_moved)
-        line = row(theme.SPACE.s)
+        line = row(theme.SPACE.xs)
         line.addWidget(self._slider, 1)
         line.addWidget(self._words)
         self.setLayout(line)
