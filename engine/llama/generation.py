@@ -99,12 +99,11 @@ class Generation:
         self.writing_s = 0.0
 
     def _new_stepper(self) -> Stepper | None:
-        """None where each token has to be looked at before it is decoded."""
-        if self._guesses is not None:
-            # They are decoded with the token that they follow.
-            return None
-        # On the CPU the text goes first, as a decode keeps it waiting; a grammar is asked first.
-        decodes = not self._loaded.on_cpu and not self._sampler.has_grammar
+        """None where nothing was compiled, or only the sampler itself can draw."""
+        # On the CPU the text goes first, as a decode keeps it waiting; a grammar is asked first,
+        # and guesses are decoded with the token that they follow.
+        asks_first = self._sampler.has_grammar or self._guesses is not None
+        decodes = not self._loaded.on_cpu and not asks_first
         stops = not self._ignores_end
         return Stepper.of(self._loaded.context, self._sampler, decodes=decodes, stops=stops)
 
@@ -207,7 +206,8 @@ class Generation:
         The stepper has decoded it already if it says so.
         """
         token = None
-        if self._stepper is not None:
+        # The stepper draws from the last row, which is the only one but where guesses are checked.
+        if self._stepper is not None and row == -1:
             try:
                 token = self._stepper.step(self._position)
             except (Cancelled, UserError):

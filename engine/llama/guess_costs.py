@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 # each further one. Little, so that each is tried once where it would pay at that.
 _FIRST_GUESS = 0.3
 _FURTHER_GUESS = 0.25
-_FORGOTTEN_STEPS = 128
+# After so many steps without a size it is tried anew: at first, and at most where it goes on not to
+# pay, as each try costs some steps.
+_FORGOTTEN_STEPS = (128, 4096)
 # Something else on the machine can hold up a single step: the middle one of the latest counts.
 _LATEST = 5
 # How much faster than plain decoding a guess has to promise to be.
@@ -39,7 +41,10 @@ class Chance:
 
 
 class Costs:
-    """Seconds that a step with so many tokens takes.
+    """Seconds that a step with so many tokens takes, known for the plain steps of the moment.
+
+    Steps take longer the deeper the context is and the busier the machine, whatever their size. So
+    a size is remembered by how many plain steps of its time it took, for the next reply as well.
 
     Args:
         forgets: What was not seen lately, so that it is tried anew.
@@ -47,18 +52,39 @@ class Costs:
 
     def __init__(self, *, forgets: bool = True) -> None:
         self._forgets = forgets
+        # Seconds for one token, plain steps for more.
         self._latest: dict[int, deque[float]] = {}
         self._seen: dict[int, int] = {}
+        self._patience: dict[int, int] = {}
         self._step = 0
 
     def note(self, tokens: int, seconds: float) -> None:
-        """A step decoded so many tokens and took so long."""
-        self._latest.setdefault(tokens, deque(maxlen=_LATEST)).append(seconds)
+        """A step decoded so many tokens and took so long; said of one token first."""
+        alone = self.of(1)
+        if tokens > 1 and not alone:
+            return
+        latest = self._latest.setdefault(tokens, deque(maxlen=_LATEST))
+        latest.append(seconds / alone if alone and tokens > 1 else seconds)
         self._step += 1
+        if tokens in self._seen:
+            self._patience[tokens] = _FORGOTTEN_STEPS[0]
         self._seen[tokens] = self._step
+        if self._forgets:
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        first, most = _FORGOTTEN_STEPS
         for size, seen in list(self._seen.items()):
-            if self._forgets and self._step - seen > _FORGOTTEN_STEPS:
+            patience = self._patience.setdefault(size, first)
+            if self._step - seen > patience:
                 del self._seen[size], self._latest[size]
+                # Plain steps are what all are held against.
+                self._patience[size] = min(2 * patience, most) if size > 1 else first
+
+    def begin(self) -> None:
+        """Another reply begins, at another depth perhaps: plain steps are timed anew."""
+        self._seen.pop(1, None)
+        self._latest.pop(1, None)
 
     def forget_guesses(self) -> None:
         """Keep what a plain step takes alone."""
@@ -72,7 +98,10 @@ class Costs:
     def of(self, tokens: int) -> float | None:
         """Seconds, or None where it is not known."""
         latest = self._latest.get(tokens)
-        return statistics.median_low(latest) if latest else None
+        if not latest:
+            return None
+        middle, alone = statistics.median_low(latest), 1.0 if tokens == 1 else self.of(1)
+        return middle * alone if alone else None
 
     def about(self, tokens: int) -> float | None:
         """Seconds, measured or by the nearest sizes that were; None before a plain step was timed.

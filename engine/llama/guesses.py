@@ -252,7 +252,7 @@ def guesses_for(loaded: Loaded, settings: GenerationSettings, tokens: list[int])
     most = min(OUTPUTS_MAX, loaded.context.n_batch) - 1
     if most < 1 or not can_guess(loaded):
         return None
-    lookup = PromptLookup(tokens, most) if settings.prompt_lookup else None
+    lookup = PromptLookup(tokens, most, loaded.lookup_costs) if settings.prompt_lookup else None
     draft = None
     if loaded.draft is not None:
         most = min(most, loaded.settings.draft_tokens)

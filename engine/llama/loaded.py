@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from engine.llama.guess_costs import Costs
 from engine.llama.reuse_memory import memory_class
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Loaded:
     pace: PrefillPace
     slices: SliceControl
     measure: PromptMeasure
+    lookup_costs: Costs = field(default_factory=Costs)
     draft: DraftModel | None = None
     projector: Projector | None = None
     shares: tuple[int, ...] = ()

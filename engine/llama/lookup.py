@@ -63,12 +63,19 @@ class PromptLookup:
         accepted: Those that were right.
     """
 
-    def __init__(self, tokens: Sequence[int], most: int) -> None:
-        """Args: the prompt's tokens, and how many guesses a decode can check at most."""
+    def __init__(self, tokens: Sequence[int], most: int, costs: Costs | None = None) -> None:
+        """Begin behind a prompt.
+
+        Args:
+            tokens: The prompt's.
+            most: How many guesses a decode can check.
+            costs: What is known of this machine from earlier replies.
+        """
         self._index = NgramIndex(tokens)
         self._sizes = [size for size in _SIZES if size <= most]
         self._chances = (Chance(3.5, 4), Chance(2, 4), Chance(1, 4))
-        self._costs = Costs()
+        self._costs = costs or Costs()
+        self._costs.begin()
         self._level = 0
         self._awaited: list[int] = []
         self.drafted = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.llama.guess_costs import Costs
 from engine.llama.lookup import NgramIndex, PromptLookup
 
 
@@ -50,9 +51,11 @@ def test_an_index_grown_later_guesses_the_same(tokens: list[int], split: int) ->
 PERIOD = [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def driven(step_s: dict[int, float], tokens: list[int], text: list[int]) -> PromptLookup:
+def driven(
+    step_s: dict[int, float], tokens: list[int], text: list[int], costs: Costs | None = None
+) -> PromptLookup:
     """Write `text` after `tokens`, on a machine that decodes n tokens in `step_s[n]` seconds."""
-    lookup = PromptLookup(tokens, most=15)
+    lookup = PromptLookup(tokens, 15, costs)
     position = 0
     while position < len(text):
         lookup.note(text[position])
@@ -98,6 +101,23 @@ def test_guesses_stop_where_checking_costs_as_much_as_writing() -> None:
     lookup = driven(STEEP, PERIOD * 20, PERIOD * 40)
     # Each size is tried now and then, in case the machine was only busy.
     assert lookup.drafted < 0.25 * 320
+
+
+def test_what_does_not_pay_is_not_tried_by_each_reply() -> None:
+    costs = Costs()
+    drafted = [driven(STEEP, PERIOD * 9, PERIOD * 12, costs).drafted for _ in range(12)]
+    assert drafted[0] > 0
+    # Tried again later, and later ever more rarely.
+    assert sum(drafted[6:]) < sum(drafted[:6])
+    assert drafted.count(0) > 6
+
+
+def test_a_deeper_context_makes_no_size_look_dear() -> None:
+    costs = Costs()
+    assert driven(FLAT, PERIOD * 20, PERIOD * 40, costs).accepted > 0.85 * 320
+    deep = {size: 4 * seconds for size, seconds in FLAT.items()}
+    assert driven(deep, PERIOD * 20, PERIOD * 40, costs).accepted > 0.85 * 320
+    assert driven(FLAT, PERIOD * 20, PERIOD * 40, costs).accepted > 0.85 * 320
 
 
 def test_a_quote_is_found_again_after_free_text() -> None:
