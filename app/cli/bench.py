@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from engine.bench.tune import TuneProgress
+    from engine.errors import Problem
     from engine.worker.protocol import Event
 
 _MOST_TOKENS = 16_777_216
@@ -104,16 +105,15 @@ def run(options: argparse.Namespace) -> int:
     log = (lambda line: print(line, file=sys.stderr)) if options.log else _ignore
     with BlockingWorker(on_log=log) as worker:
         loaded = worker.load(engine, progress.show)
-        outcome = Runner(worker, loaded, progress=progress.say).run(plan)
+        runner = Runner(worker, loaded, progress=progress.say, on_problem=progress.note)
+        outcome = runner.run(plan)
         build = worker.hello.build
     progress.say("")
-    for problem in outcome.problems:
-        print(f"{problem.message} {problem.fix}", file=sys.stderr)
     if options.json:
         print(json.dumps(report_as_json(outcome, loaded, build), ensure_ascii=False))
     else:
-        print(f"{heading(loaded)}\n\n{table(outcome.runs)}")
-    return 1 if outcome.problems else 0
+        print(f"{heading(loaded)}\n\n{table(outcome.runs, outcome.missing)}")
+    return 1 if outcome.missing else 0
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -171,6 +171,11 @@ class _Progress:
             if test and test != self._said:
                 print(test, file=sys.stderr, flush=True)
             self._said = test
+
+    def note(self, problem: Problem) -> None:
+        """Say what was left out, on a line that stays."""
+        self.say("")
+        print(f"{problem.message} {problem.fix}", file=sys.stderr, flush=True)
 
     def time(self, progress: TuneProgress) -> None:
         """Show which value is timed now."""

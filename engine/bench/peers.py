@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.bench.talk import Broken, Ready, Task, Timed, decode_answer, encode
 from engine.child_process import ChildProcess
 from engine.errors import UserError
+from engine.worker.death import WorkerExit, in_brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,20 +68,26 @@ class PeerProcess:
     def __enter__(self) -> PeerProcess:
         program = self._program
         if importlib.util.find_spec(program.needs) is None:
-            raise UserError(
-                "bench.peer_missing", peer=program.named, package=program.package, mode=self._mode
-            )
+            reason = "it is not installed"
+            raise UserError("bench.peer_missing", package=program.package, **self._named(reason))
         # Devices are ordered as the product does. Without layers on a GPU llama.cpp still sends
         # large products there.
         env = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
         if self._on_cpu:
             env["CUDA_VISIBLE_DEVICES"] = ""
         command = [sys.executable, "-P", "-m", program.module]
-        self._child = ChildProcess(command, name="peer", env=env)
+        try:
+            self._child = ChildProcess(command, name="peer", env=env)
+        except OSError as error:
+            raise UserError("bench.peer_failed", **self._named(str(error))) from error
         self._answers = self._child.answers(decode_answer)
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its process, which frees its copy of the model; once more does nothing."""
         self._child.close(_END_S)
 
     def set_up(self, setup: Setup) -> str:
@@ -104,20 +112,30 @@ class PeerProcess:
             self._child.send(encode(request))
         answer = next(self._answers, None)
         if answer is None:
-            self._child.process.kill()
-            self._child.process.wait()
-            raise UserError("bench.peer_died", **self._told())
+            raise self._died()
         if isinstance(answer, Broken):
             raise self._failed(answer.reason)
         return answer
 
-    def _failed(self, reason: str) -> UserError:
-        return UserError("bench.peer_failed", reason=reason, **self._told())
+    def _died(self) -> UserError:
+        try:
+            # Its output ends a moment before it does.
+            self._child.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._child.process.kill()
+        status, log = self._child.process.wait(), self._child.log_tail()
+        reason = in_brief(WorkerExit(status=status, log_tail=log))
+        return UserError("bench.peer_died", detail="\n".join(log), **self._named(reason))
 
-    def _told(self) -> dict[str, str]:
-        """Which peer it is, and the last that it logged."""
+    def _failed(self, reason: str) -> UserError:
         log = "\n".join(self._child.log_tail())
-        return {"peer": self._program.named, "mode": self._mode, "detail": log}
+        return UserError("bench.peer_failed", detail=log, **self._named(reason))
+
+    def _named(self, reason: str) -> dict[str, str]:
+        """What its sentences say."""
+        # Other programs' words end as they like.
+        said = " ".join(reason.split()).rstrip(".")
+        return {"peer": self._program.named, "mode": self._mode, "reason": said}
 
 
 def _lacking(settings: EngineSettings) -> str:

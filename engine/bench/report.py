@@ -11,7 +11,7 @@ from engine.bench.statistics import Run, ratios_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.bench.runner import Outcome
+    from engine.bench.runner import Missing, Outcome
     from engine.worker.protocol import BuildInfo, Loaded
 
 
@@ -31,9 +31,15 @@ def report_as_json(outcome: Outcome, loaded: Loaded, build: BuildInfo) -> dict[s
         "context": msgspec.to_builtins(context),
         "runs": [msgspec.to_builtins(run) for run in outcome.runs],
         "ratios": ratios_of(outcome.runs),
-        "missing": [problem.as_json() for problem in outcome.problems],
+        "missing": [_missing_as_json(each) for each in outcome.missing],
         "worker_rss_bytes": outcome.worker_rss_bytes,
     }
+
+
+def _missing_as_json(missing: Missing) -> dict[str, str]:
+    reason = missing.problem.params.get("reason", missing.problem.message)
+    named = {"mode": missing.mode, "test": missing.test, "reason": str(reason)}
+    return {**named, **missing.problem.as_json()}
 
 
 def device_line(loaded: Loaded) -> str:
@@ -58,19 +64,29 @@ def heading(loaded: Loaded) -> str:
     return f"{model.name} ({model.description}) on {device_line(loaded)}\n{' · '.join(settings)}"
 
 
-def table(runs: Sequence[Run]) -> str:
-    """One line per test and mode: median, spread, and the product's share of it."""
-    labels = max(len("mode"), *(len(run.label) for run in runs))
+def table(runs: Sequence[Run], missing: Sequence[Missing] = ()) -> str:
+    """One line per test and mode: median, spread, and the product's share of it.
+
+    A peer that dropped out has one where its first figure is missing, with the reason.
+    """
+    modes = [*(run.label for run in runs), *(each.mode for each in missing)]
+    labels = max(len("mode"), *map(len, modes))
     names = max(len("test"), *(len(run.name) for run in runs))
     shares = ratios_of(runs)
     first = runs[0].label
     lines = [f"{'test':{names}}  {'mode':{labels}}  {'tok/s':>10}  {'spread':>9}  {'ratio':>6}"]
-    for run in runs:
+    for at, run in enumerate(runs):
         ratio = shares.get(f"{first}/{run.label}", {}).get(run.name)
         lines.append(
             f"{run.name:{names}}  {run.label:{labels}}  {run.tokens_per_second:>10,.2f}  "
             f"± {run.spread:>7,.2f}  " + (f"{ratio:>6.3f}" if ratio else " " * 6)
         )
+        if at + 1 == len(runs) or runs[at + 1].name != run.name:
+            lines += [
+                f"{each.test:{names}}  {each.mode:{labels}}  {each.words}"
+                for each in missing
+                if each.test == run.name
+            ]
     return "\n".join(line.rstrip() for line in lines) + (
         f"\nratio: {first} divided by this line." if shares else ""
     )

@@ -24,19 +24,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A peer that has no figures, from some test on.
+
+    Attributes:
+        test: The first test without a figure of it, as tables name it.
+        has_figures: Whether it has some of the tests before.
+        problem: Why; its parameter ``reason`` says so in a few words.
+    """
+
+    mode: Mode
+    test: str
+    has_figures: bool
+    problem: Problem
+
+    @property
+    def words(self) -> str:
+        """What stands in the place of its figures."""
+        begins = "could not go on" if self.has_figures else "could not run"
+        return f"{begins}: {self.problem.params.get('reason', self.problem.message)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a plan came to.
 
     Attributes:
         runs: One per test and contender, in the order of the plan.
         versions: What the peers call themselves, by mode.
-        problems: Why a peer has no figures from some test on.
+        missing: The peers that could not run.
         worker_rss_bytes: Memory of the product's worker after the last test.
     """
 
     runs: tuple[Run, ...]
     versions: dict[str, str]
-    problems: tuple[Problem, ...]
+    missing: tuple[Missing, ...]
     worker_rss_bytes: int
 
 
@@ -45,6 +67,7 @@ class Runner:
 
     Args:
         progress: Told in words what is timed now.
+        on_problem: Told at once why a peer drops out.
     """
 
     def __init__(
@@ -53,31 +76,54 @@ class Runner:
         loaded: Loaded,
         *,
         progress: Callable[[str], None] = lambda _text: None,
+        on_problem: Callable[[Problem], None] = lambda _problem: None,
     ) -> None:
         self._worker = worker
         self._loaded = loaded
         self._progress = progress
+        self._on_problem = on_problem
         self._peers: dict[Mode, PeerProcess] = {}
-        self._problems: list[Problem] = []
+        self._missing: list[Missing] = []
+        # Who has figures of some test.
+        self._timed: set[Mode] = set()
         self._rss_bytes = 0
         self._on_cpu = all(device.kind == "cpu" for device in loaded.context.devices)
 
     def run(self, plan: Plan) -> Outcome:
-        """Do it. A peer that fails in the middle drops out; the others go on.
+        """Do it. A peer that does not start, or fails in the middle, drops out; the others go on.
 
         Raises:
-            UserError: A test does not fit or was cancelled, or a peer does not start.
+            UserError: A test does not fit or was cancelled.
         """
         versions: dict[str, str] = {}
         with ExitStack() as stack:
             for contender in plan.contenders:
                 if contender.mode in PEERS:
                     self._progress(f"starting {contender.mode}")
-                    peer = stack.enter_context(PeerProcess(contender.mode, on_cpu=self._on_cpu))
-                    versions[contender.mode] = peer.set_up(self._setup(contender))
-                    self._peers[contender.mode] = peer
+                    try:
+                        versions[contender.mode] = self._start(contender, stack)
+                    except UserError as error:
+                        self._drop(contender.mode, plan.trials[0], error.problem)
             runs = [run for trial in plan.trials for run in self._trial(trial, plan)]
-        return Outcome(tuple(runs), versions, tuple(self._problems), self._rss_bytes)
+        return Outcome(tuple(runs), versions, tuple(self._missing), self._rss_bytes)
+
+    def _start(self, contender: Contender, stack: ExitStack) -> str:
+        """Let a peer load the model; its version."""
+        with ExitStack() as opening:
+            peer = opening.enter_context(PeerProcess(contender.mode, on_cpu=self._on_cpu))
+            version = peer.set_up(self._setup(contender))
+            stack.push(opening.pop_all())
+        self._peers[contender.mode] = peer
+        return version
+
+    def _drop(self, mode: Mode, trial: Trial, problem: Problem) -> None:
+        # Its copy of the model would only be in the way of the others.
+        peer = self._peers.pop(mode, None)
+        if peer is not None:
+            peer.close()
+        has_figures = mode in self._timed
+        self._missing.append(Missing(mode, trial.name, has_figures, problem))
+        self._on_problem(problem)
 
     def _trial(self, trial: Trial, plan: Plan) -> list[Run]:
         seconds = {each: list[float]() for each in plan.contenders if self._takes(each, trial)}
@@ -90,6 +136,7 @@ class Runner:
                     del seconds[contender]
                 elif turn:
                     seconds[contender].append(taken)
+        self._timed.update(contender.mode for contender in seconds)
         return [run_of(trial, contender, times) for contender, times in seconds.items()]
 
     def _takes(self, contender: Contender, trial: Trial) -> bool:
@@ -104,8 +151,7 @@ class Runner:
         try:
             return peer.time(trial)
         except UserError as error:
-            self._problems.append(error.problem)
-            del self._peers[contender.mode]
+            self._drop(contender.mode, trial, error.problem)
             return None
 
     def _time_worker(self, trial: Trial, contender: Contender) -> float:

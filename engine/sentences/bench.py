@@ -14,15 +14,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose among {known}.",
     ),
     "bench.peer_missing": (
-        "{peer} is not installed, so there is nothing to compare with.",
+        "{peer} could not run: {reason}.",
         "Install {package}, or leave out --vs {mode}.",
     ),
     "bench.peer_failed": (
-        "{peer} could not run this: {reason}",
-        "Leave out --vs {mode}, or change the settings it does not know.",
+        "{peer} could not run this: {reason}.",
+        "Leave out --vs {mode}, install it again, or change the settings it does not know.",
     ),
     "bench.peer_died": (
-        "{peer} ended while it was measured.",
+        "{peer} could not run this: {reason}.",
         "Leave out --vs {mode}. If memory is short, two copies of the model may be too many.",
     ),
 }

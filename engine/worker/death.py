@@ -51,6 +51,23 @@ def explain(ended: WorkerExit) -> Problem | None:
     return Problem(code=code, params={"phase": ended.phase, **params}, detail=detail)
 
 
+def in_brief(ended: WorkerExit) -> str:
+    """Why another program's process ended, without a capital and a full stop: for a table."""
+    code, params = _cause(ended)
+    match code:
+        case "worker.out_of_memory":
+            return "it ran out of memory"
+        case "worker.aborted":
+            return f"llama.cpp gave up: {params['reason']}"
+        case "worker.exited":
+            last = next((line.strip() for line in reversed(ended.log_tail) if line.strip()), "")
+            return f"it ended with status {params['status']}" + (f": {last}" if last else "")
+        case "worker.killed":
+            return "it was killed, which the system does when memory runs out"
+        case _:
+            return f"it ended by {params['signal']}"
+
+
 def _cause(ended: WorkerExit) -> tuple[str, dict[str, str | int | float]]:
     if ended.cause:
         return ended.cause, {}

@@ -25,19 +25,19 @@ for name in sys.argv[1:]:
 """
 
 
-def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _python(*arguments: str, first: Path = _ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": str(_ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(first), str(_ROOT)))},
         capture_output=True,
         text=True,
         timeout=200,
     )
 
 
-def _bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return _python("-m", "app.cli", "bench", *arguments)
+def _bench(*arguments: str, first: Path = _ROOT) -> subprocess.CompletedProcess[str]:
+    return _python("-m", "app.cli", "bench", *arguments, first=first)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,39 @@ def test_figures_as_a_table(blank: str) -> None:
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("tg4")]
     assert [row[1] for row in rows] == ["product", "raw"]
     assert float(rows[1][-1]) > 0
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("content", "code", "reason"),
+    [
+        (
+            "raise ImportError('libcuda.so.1: cannot open shared object file')",
+            "bench.peer_failed",
+            "libcuda.so.1: cannot open shared object file",
+        ),
+        (
+            "import os; os.write(2, b'/src/ggml.c:7: GGML_ASSERT(n > 0) failed\\n'); os.abort()",
+            "bench.peer_died",
+            "llama.cpp gave up: GGML_ASSERT(n > 0) failed (ggml.c:7)",
+        ),
+        ("import os; os._exit(3)", "bench.peer_died", "it ended with status 3"),
+    ],
+)
+def test_a_peer_that_cannot_start_leaves_the_others_their_figures(
+    blank: str, tmp_path: Path, content: str, code: str, reason: str
+) -> None:
+    (tmp_path / "xllamacpp.py").write_text(content)
+    asked = (blank, "--pp", "8", "--tg", "4", "--repetitions", "1", "--n-threads", "1")
+    done = _bench(*asked, "--raw", "--vs", "server", "--json", first=tmp_path)
+    report = json.loads(done.stdout)
+    assert [run["mode"] for run in report["runs"]] == ["product", "raw"] * 2
+    (missing,) = report["missing"]
+    named = {name: missing[name] for name in ("mode", "test", "reason", "code")}
+    assert named == {"mode": "server", "test": "pp8", "reason": reason, "code": code}
+    assert reason in done.stderr
+    assert "--vs server" in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(

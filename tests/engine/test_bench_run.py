@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from engine.bench.peers import PeerProcess
 from engine.bench.plan import Plan, contenders_of, trials_of
+from engine.bench.report import table
 from engine.bench.runner import Runner
 from engine.bench.talk import Setup
 from engine.errors import UserError
@@ -125,7 +127,7 @@ def test_modes_take_turns_and_all_are_timed(settings: EngineSettings) -> None:
     assert timed[:3] == [("pp32", "product greedy"), ("pp32", "raw"), ("pp32", "llama-class")]
     assert len(timed) == 2 * (3 + 4)
     assert all(len(run.samples) == 2 and run.tokens_per_second > 0 for run in outcome.runs)
-    assert outcome.problems == ()
+    assert outcome.missing == ()
     assert "llama-cpp-python" in outcome.versions["llama-class"]
     turns = [text for text in said if text.startswith("tg4: ")]
     assert [text.split(", ")[0] for text in turns[:4]] == [
@@ -150,7 +152,26 @@ def test_a_peer_that_dies_drops_out(settings: EngineSettings) -> None:
         ("pp8", "product"),
         ("tg4", "product"),
     ]
-    assert [problem.code for problem in outcome.problems] == ["bench.peer_died"]
+    assert [each.problem.code for each in outcome.missing] == ["bench.peer_died"]
+    assert outcome.missing[0].test == "pp8"
+
+
+def test_a_peer_that_is_not_installed_drops_out(
+    settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    peers: tuple[Mode, ...] = ("server", "llama-class")
+    contenders = contenders_of(_GENERATION, chains=(), raw=False, peers=peers)
+    told: list[str] = []
+    with BlockingWorker() as worker:
+        loaded = worker.load(settings)
+        runner = Runner(worker, loaded, on_problem=lambda problem: told.append(problem.code))
+        outcome = runner.run(Plan(trials_of([8], [], [0]), contenders, repetitions=1))
+    assert [run.mode for run in outcome.runs] == ["product", "llama-class"]
+    assert told == ["bench.peer_missing"]
+    assert outcome.missing[0].words == "could not run: it is not installed"
+    last = table(outcome.runs, outcome.missing).splitlines()[3]
+    assert last.split(maxsplit=2) == ["pp8", "server", outcome.missing[0].words]
 
 
 def _setup(settings: EngineSettings, generation: GenerationSettings = _GENERATION) -> Setup:

@@ -192,7 +192,7 @@ def measure(case: Case, plan: Plan, table: Table) -> None:
                 table.miss(f"{case.name}: llama-bench: {error}")
             outcome = Runner(worker, loaded).run(part)
             runs.extend(outcome.runs)
-            for problem in outcome.problems:
+            for problem in (each.problem for each in outcome.missing):
                 table.miss(f"{case.name}: {problem.message} {problem.detail[-300:]}")
     order = {trial.name: index for index, trial in enumerate(plan.trials)}
     merged = sorted(_merged(runs), key=lambda run: order[run.name])
