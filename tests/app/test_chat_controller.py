@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from app.session import State
 from engine.errors import Problem
 from engine.worker import silence
-from tests.support.desk import Desk, faulty, noted, open_desk
+from tests.support.desk import Desk, Hold, faulty, noted, open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 WHOLE = "one two three four five six seven eight nine ten"
 HALF = "one two three four five"
-SLOW = {"FAULTY_PAUSE_S": "0.05"}
 CODES = {
     "kill": "worker.killed",
     "segfault": "worker.crashed",
@@ -41,8 +40,14 @@ def desk(qapp: QApplication) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def slow_desk(qapp: QApplication) -> Iterator[Desk]:
-    with open_desk(qapp, command=faulty(), env=SLOW) as made:
+def hold(tmp_path: Path) -> Hold:
+    return Hold(tmp_path)
+
+
+@pytest.fixture
+def held_desk(qapp: QApplication, hold: Hold) -> Iterator[Desk]:
+    """A window whose replies can be held up."""
+    with open_desk(qapp, command=faulty(), env=hold.env) as made:
         yield made
 
 
@@ -91,7 +96,7 @@ def test_what_was_queued_when_it_died_is_asked_after_the_restart(
 ) -> None:
     plan = tmp_path / "plan"
     plan.write_text("kill decode")
-    with open_desk(qapp, command=faulty(), env={**SLOW, "FAULTY_PLAN": str(plan)}) as desk:
+    with open_desk(qapp, command=faulty(), env={"FAULTY_PLAN": str(plan)}) as desk:
         desk.load()
         desk.send("first")
         desk.send("second")
@@ -122,15 +127,17 @@ def test_a_hang_is_told_and_restart_leads_out_of_it(
         assert desk.ask("again").text == WHOLE
 
 
-def test_another_model_chosen_while_a_reply_is_written(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_another_model_chosen_while_a_reply_is_written(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("why")
     desk.until(lambda: desk.messages() and desk.messages()[-1].text.startswith("one two"))
     desk.desktop.engine_side.pane.choose("other.gguf")
     desk.until_state(State.READY)
     assert desk.messages()[-1].state == "interrupted"
     assert desk.messages()[-1].text.startswith("one two")
+    hold.let_go()
     assert desk.ask("again").text == WHOLE
 
 
@@ -168,24 +175,27 @@ def test_what_is_sent_while_the_model_loads_waits_for_it(desk: Desk) -> None:
     assert desk.messages()[1].text == WHOLE
 
 
-def test_what_is_sent_meanwhile_is_asked_after(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_what_is_sent_meanwhile_is_asked_after(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("first")
     desk.until_state(State.WRITING)
     for text in ("second", "third", "never"):
         desk.send(text)
     assert desk.chat.queued == ("second", "third", "never")
     desk.view.queue_removed.emit(2)
+    hold.let_go()
     desk.until(lambda: len(desk.messages()) == 6 and desk.chat.replying_in is None)
     texts = [message.text for message in desk.messages()]
     assert texts == ["first", WHOLE, "second", WHOLE, "third", WHOLE]
     assert [message.text for message in desk.stored()] == texts
 
 
-def test_esc_stops_and_keeps_the_words_and_continue_goes_on(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_esc_stops_and_keeps_the_words_and_continue_goes_on(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("why")
     desk.until(lambda: desk.messages() and len(desk.messages()[-1].text.split()) > 2)
     QTest.keyClick(desk.view.composer.input, Qt.Key.Key_Escape)
@@ -195,6 +205,7 @@ def test_esc_stops_and_keeps_the_words_and_continue_goes_on(slow_desk: Desk) -> 
     assert 2 < len(shown.text.split()) < 10
     assert desk.stored()[-1].text == shown.text
 
+    hold.let_go()
     prompts = _prompts(desk)
     desk.view.continue_requested.emit(shown.id)
     desk.until(lambda: desk.chat.replying_in is None)
@@ -218,9 +229,10 @@ def test_a_refused_request_says_so_and_keeps_the_question(qapp: QApplication) ->
 # ---- several chats
 
 
-def test_a_reply_goes_on_in_its_own_chat(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_a_reply_goes_on_in_its_own_chat(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("in the first chat")
     desk.until_state(State.WRITING)
     first = desk.chat.chat_id
@@ -229,6 +241,7 @@ def test_a_reply_goes_on_in_its_own_chat(slow_desk: Desk) -> None:
     desk.send("in the second chat")
     second = desk.chat.chat_id
     assert second not in (None, first)
+    hold.let_go()
     desk.until(lambda: len(desk.messages()) == 2 and desk.chat.replying_in is None)
     assert [message.text for message in desk.messages()] == ["in the second chat", WHOLE]
     assert [m.text for m in desk.stored(first)] == ["in the first chat", WHOLE]
@@ -237,25 +250,29 @@ def test_a_reply_goes_on_in_its_own_chat(slow_desk: Desk) -> None:
     assert desk.messages()[1].state == "complete"
 
 
-def test_coming_back_while_it_is_written_shows_all_of_it(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_coming_back_while_it_is_written_shows_all_of_it(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at(words=3)
     desk.send("why")
     first = desk.chat.chat_id
     desk.until(lambda: len(desk.messages()) == 2 and desk.messages()[-1].text)
     desk.open_chat(None)
     while_away = noted(desk.engine.reply_event)
+    hold.at(words=6)
     desk.until(lambda: len(while_away) >= 2, "words in the chat that is not open")
     desk.open_chat(first)
     assert desk.messages()[-1].state == "streaming"
     assert desk.messages()[-1].text.startswith("one two")
+    hold.let_go()
     desk.until(lambda: desk.chat.replying_in is None)
     assert desk.messages()[-1].text == WHOLE
 
 
-def test_opening_a_chat_at_the_very_moment_its_reply_ends(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_opening_a_chat_at_the_very_moment_its_reply_ends(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("why")
     first = desk.chat.chat_id
     desk.until_state(State.WRITING)
@@ -264,18 +281,23 @@ def test_opening_a_chat_at_the_very_moment_its_reply_ends(slow_desk: Desk) -> No
     desk.engine.session_changed.connect(
         lambda session: desk.open_chat(first) if session.state is State.READY else None
     )
+    hold.let_go()
     desk.until(lambda: desk.chat.replying_in is None and desk.chat.chat_id == first)
     assert (desk.messages()[-1].text, desk.messages()[-1].state) == (WHOLE, "complete")
 
 
-def test_a_queued_question_is_asked_with_the_whole_reply_before_it(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_a_queued_question_is_asked_with_the_whole_reply_before_it(
+    held_desk: Desk, hold: Hold
+) -> None:
+    desk = held_desk
     desk.load()
     prompts = _prompts(desk)
+    hold.at()
     desk.send("first")
     desk.until_state(State.WRITING)
     desk.send("second")
     desk.open_chat(None)
+    hold.let_go()
     desk.until(lambda: len(prompts) == 2 and desk.chat.replying_in is None)
     assert prompts[1] == ["first", WHOLE, "second"]
 
@@ -315,9 +337,12 @@ def test_the_draft_of_a_new_chat_waits_for_it(desk: Desk) -> None:
     assert desk.view.draft() == "not sent yet"
 
 
-def test_a_chat_deleted_while_it_is_written_can_be_brought_back(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_a_chat_deleted_while_it_is_written_can_be_brought_back(
+    held_desk: Desk, hold: Hold
+) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("why")
     chat_id = desk.chat.chat_id
     assert chat_id is not None
@@ -420,13 +445,14 @@ def test_what_is_asked_right_after_a_deletion_stands_where_it_is_seen(desk: Desk
     assert [m.text for m in desk.stored()] == shown
 
 
-def test_an_undo_waits_for_the_reply_in_progress(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_an_undo_waits_for_the_reply_in_progress(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
     desk.ask("why")
     desk.ask("more")
     desk.view.delete_requested.emit(desk.messages()[2].id)
     desk.until(lambda: len(desk.messages()) == 2)
+    hold.at()
     desk.send("on")
     desk.until_state(State.WRITING)
     desk.undos[-1]()
@@ -435,6 +461,7 @@ def test_an_undo_waits_for_the_reply_in_progress(slow_desk: Desk) -> None:
     assert desk.chat.replying_in is not None
     assert kept is not None
     assert kept.messages[2].text == "on", "the disk shows what the screen does not"
+    hold.let_go()
     desk.until(lambda: desk.messages()[2].text == "more", "the deleted question")
     assert [m.text for m in desk.stored()] == ["why", WHOLE, "more", WHOLE]
     desk.view.version_requested.emit(desk.messages()[2].id, 1)
@@ -442,12 +469,14 @@ def test_an_undo_waits_for_the_reply_in_progress(slow_desk: Desk) -> None:
     assert desk.messages()[3].text == WHOLE
 
 
-def test_nothing_is_deleted_under_a_reply_in_progress(slow_desk: Desk) -> None:
-    desk = slow_desk
+def test_nothing_is_deleted_under_a_reply_in_progress(held_desk: Desk, hold: Hold) -> None:
+    desk = held_desk
     desk.load()
+    hold.at()
     desk.send("why")
     desk.until_state(State.WRITING)
     desk.view.delete_requested.emit(desk.messages()[0].id)
+    hold.let_go()
     desk.until(lambda: desk.chat.replying_in is None)
     assert len(desk.messages()) == 2
     assert any("Stop the reply" in said for said in desk.notices)
@@ -492,9 +521,9 @@ def _prompts(desk: Desk) -> list[list[str]]:
 
 
 def test_while_a_reply_is_written_the_ledger_tells_of_its_own_request(
-    slow_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    held_desk: Desk, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = slow_desk
+    desk = held_desk
     shown: list[LedgerView] = []
     monkeypatch.setattr(desk.view, "set_ledger", shown.append)
     desk.load()
@@ -504,13 +533,15 @@ def test_while_a_reply_is_written_the_ledger_tells_of_its_own_request(
     desk.ask("why is that so")
     assert all(view.segments for view in shown), "it was empty in between"
     desk.write("a draft " * 50)
-    desk.until(lambda: _parts(shown[-1])[0][1] > 100, "the long draft")
+    desk.until(lambda: shown and _parts(shown[-1])[0][1] > 100, "the long draft")
     shown.clear()
+    hold.at(words=6)
     desk.chat.answering().again.regenerate()
     desk.until(lambda: len(shown) > 3, "words")
     growing = [view for view in shown if view.segments[0].tokens]
     assert growing
     assert all(_parts(view)[0] == ("message", 4) for view in growing), "that is the draft's count"
+    hold.let_go()
     desk.until(lambda: desk.chat.replying_in is None)
 
 

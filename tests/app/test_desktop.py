@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.session import State
-from tests.support.desk import Desk, faulty, open_desk
+from tests.support.desk import Desk, Hold, faulty, open_desk
 from widgets import theme
 from widgets.chat.message import MessageWidget
 
@@ -484,9 +484,11 @@ def test_a_model_that_is_not_whole_is_listed_as_such(
     assert str(folder) not in "".join(said.values())
 
 
-def test_closing_while_it_writes_keeps_the_words(qapp: QApplication) -> None:
-    with open_desk(qapp, command=faulty(), env={"FAULTY_PAUSE_S": "0.1"}) as desk:
+def test_closing_while_it_writes_keeps_the_words(qapp: QApplication, tmp_path: Path) -> None:
+    hold = Hold(tmp_path)
+    with open_desk(qapp, command=faulty(), env=hold.env) as desk:
         desk.load()
+        hold.at()
         desk.send("why")
         desk.until(lambda: desk.messages() and desk.messages()[-1].text)
         chat_id, shown = desk.chat.chat_id, desk.messages()[-1].text

@@ -35,7 +35,7 @@ from engine.worker.protocol import (
     Shutdown,
     Turn,
 )
-from tests.support.desk import faulty, noted
+from tests.support.desk import PATIENCE_S, Hold, faulty, noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 SETTINGS = EngineSettings(model_path="fake.gguf", n_ctx=8192)
 PROMPT = Prompt(chat_id="1", turns=(Turn(role="user", text="why"),))
-SLOW = {"FAULTY_PAUSE_S": "0.2"}
+# Milliseconds; nothing waits for it unless something is broken.
+PATIENCE_MS = int(PATIENCE_S * 1000)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def engines(qtbot: QtBot) -> Iterator[Engines]:
 
 
 def reach(qtbot: QtBot, engine: EngineController, *states: State) -> None:
-    qtbot.waitUntil(lambda: engine.session.state in states, timeout=30_000)
+    qtbot.waitUntil(lambda: engine.session.state in states, timeout=PATIENCE_MS)
 
 
 def loaded(qtbot: QtBot, engine: EngineController) -> EngineController:
@@ -81,9 +82,9 @@ def test_what_the_bridge_carries(qtbot: QtBot) -> None:
     events, ends, lines = noted(bridge.event_arrived), noted(bridge.ended), noted(bridge.logged)
     bridge.client.start()
     bridge.client.send(Load(request_id=1, settings=SETTINGS))
-    qtbot.waitUntil(lambda: any(isinstance(event, Loaded) for event in events), timeout=30_000)
+    qtbot.waitUntil(lambda: any(isinstance(event, Loaded) for event in events), timeout=PATIENCE_MS)
     bridge.client.send(Shutdown())
-    qtbot.waitUntil(lambda: bool(ends), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(ends), timeout=PATIENCE_MS)
     assert [type(event) for event in events] == [Hello, *[LoadProgress] * 3, Loaded]
     ended = ends[0]
     assert isinstance(ended, WorkerExit)
@@ -99,7 +100,7 @@ def test_what_each_signal_of_a_good_run_carries(engines: Engines, qtbot: QtBot) 
     loaded(qtbot, engine)
     assert engine.measure(PROMPT, GenerationSettings()) > 0
     asked = engine.count(("one two", "three"))
-    qtbot.waitUntil(lambda: bool(counted and measured), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(counted and measured), timeout=PATIENCE_MS)
     request_id = engine.generate(PROMPT, GenerationSettings())
     reach(qtbot, engine, State.READY)
 
@@ -124,7 +125,7 @@ def test_what_a_failed_question_carries(engines: Engines, qtbot: QtBot) -> None:
     engine = loaded(qtbot, engines("measure_fails"))
     failures = noted(engine.question_failed)
     asked = engine.measure(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: bool(failures), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(failures), timeout=PATIENCE_MS)
     failure = failures[0]
     assert isinstance(failure, Failed)
     assert failure.request_id == asked
@@ -136,7 +137,7 @@ def test_what_a_failed_load_carries(engines: Engines, qtbot: QtBot) -> None:
     failures = noted(engine.load_failed)
     engine.load(SETTINGS)
     reach(qtbot, engine, State.IDLE)
-    qtbot.waitUntil(lambda: bool(failures), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(failures), timeout=PATIENCE_MS)
     problem = failures[0]
     assert isinstance(problem, Problem)
     assert problem.code == "models.not_found"
@@ -196,7 +197,7 @@ def test_a_hang_is_noticed_and_restart_leads_out_of_it(
     engine = loaded(qtbot, engines(env={"FAULTY_PLAN": str(plan)}))
     silences, losses = noted(engine.fell_silent), noted(engine.reply_lost)
     engine.generate(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: bool(silences), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(silences), timeout=PATIENCE_MS)
     problem = silences[0]
     assert isinstance(problem, Problem)
     assert problem.code == "worker.silent"
@@ -210,7 +211,7 @@ def test_a_hang_is_noticed_and_restart_leads_out_of_it(
     assert engine.pid != old
     assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.hung"]
     engine.generate(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=10_000)
+    qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
 
 
 def test_stop_ends_an_engine_that_hangs_and_starts_it_again(
@@ -222,9 +223,9 @@ def test_stop_ends_an_engine_that_hangs_and_starts_it_again(
     engine = loaded(qtbot, engines(env={"FAULTY_PLAN": str(plan)}))
     old, losses = engine.pid, noted(engine.reply_lost)
     engine.generate(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: engine.session.prefill is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: engine.session.prefill is not None, timeout=PATIENCE_MS)
     engine.cancel()
-    qtbot.waitUntil(lambda: bool(losses), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(losses), timeout=PATIENCE_MS)
     assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.hung"]
     reach(qtbot, engine, State.READY)
     assert engine.pid != old
@@ -241,11 +242,15 @@ def test_a_hang_while_starting_ends_by_itself(
     assert engine.session.problem.code == "worker.start_timeout"
 
 
-def test_cancel_stops_a_reply_and_keeps_the_model(engines: Engines, qtbot: QtBot) -> None:
-    engine = loaded(qtbot, engines(env=SLOW))
+def test_cancel_stops_a_reply_and_keeps_the_model(
+    engines: Engines, qtbot: QtBot, tmp_path: Path
+) -> None:
+    hold = Hold(tmp_path)
+    hold.at()
+    engine = loaded(qtbot, engines(env=hold.env))
     replies = noted(engine.reply_event)
     engine.generate(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: len(replies) > 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(replies) > 2, timeout=PATIENCE_MS)
     engine.cancel()
     reach(qtbot, engine, State.READY)
     last = replies[-1]
@@ -266,13 +271,17 @@ def test_cancel_while_starting(engines: Engines, qtbot: QtBot) -> None:
     assert not deaths
 
 
-def test_another_model_while_a_reply_is_written(engines: Engines, qtbot: QtBot) -> None:
-    engine = loaded(qtbot, engines(env=SLOW))
+def test_another_model_while_a_reply_is_written(
+    engines: Engines, qtbot: QtBot, tmp_path: Path
+) -> None:
+    hold = Hold(tmp_path)
+    hold.at()
+    engine = loaded(qtbot, engines(env=hold.env))
     replies, losses = noted(engine.reply_event), noted(engine.reply_lost)
     engine.generate(PROMPT, GenerationSettings())
-    qtbot.waitUntil(lambda: len(replies) > 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(replies) > 2, timeout=PATIENCE_MS)
     engine.load(EngineSettings(model_path="other.gguf"))
-    qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=10_000)
+    qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
     assert engine.session.loaded is not None
     assert engine.session.loaded.settings.model_path == "other.gguf"
     assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.reloaded"]
@@ -320,11 +329,13 @@ def test_another_model_is_loaded_though_the_node_of_the_first_is_gone(
     try:
         local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
         engine.load(validated(local, devices=(node.address,)))
-        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
         node.stop()
         deaths = noted(engine.died)
         engine.load(local)
-        qtbot.waitUntil(lambda: engine.session.state in (State.READY, State.DIED), timeout=30_000)
+        qtbot.waitUntil(
+            lambda: engine.session.state in (State.READY, State.DIED), timeout=PATIENCE_MS
+        )
         assert engine.session.state is State.READY
         assert engine.session.wanted == local
         assert not deaths
@@ -342,14 +353,14 @@ def test_a_question_is_asked_again_where_its_node_was_started_anew(
     node.start()
     try:
         engine.load(EngineSettings(model_path=str(demo_model), n_ctx=256, devices=(node.address,)))
-        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
         node.stop()
         node = Node("127.0.0.1", node.port, "CPU", threads=1)
         node.start()
         replies, returns = noted(engine.reply_event), noted(engine.came_back)
         losses, deaths = noted(engine.reply_lost), noted(engine.died)
         request_id = engine.generate(PROMPT, GenerationSettings(max_tokens=2))
-        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
         assert isinstance(replies[-1], Finished)
         assert replies[-1].request_id == request_id
         assert [isinstance(one, Problem) and one.code for one in returns] == ["node.came_back"]
@@ -368,14 +379,14 @@ def test_stop_ends_a_question_that_waits_for_its_node(qtbot: QtBot, demo_model: 
     node.start()
     try:
         engine.load(EngineSettings(model_path=str(demo_model), n_ctx=256, devices=(node.address,)))
-        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=30_000)
+        qtbot.waitUntil(lambda: engine.session.state is State.READY, timeout=PATIENCE_MS)
         node.stop()
         node = Node("127.0.0.1", node.port, "CPU", threads=1)
         node.start()
         losses = noted(engine.reply_lost)
         engine.came_back.connect(engine.cancel)
         engine.generate(PROMPT, GenerationSettings(max_tokens=2))
-        qtbot.waitUntil(lambda: bool(losses), timeout=30_000)
+        qtbot.waitUntil(lambda: bool(losses), timeout=PATIENCE_MS)
         # The model is loaded all the same.
         reach(qtbot, engine, State.READY)
         assert [isinstance(one, Problem) and one.code for one in losses] == ["worker.reloaded"]

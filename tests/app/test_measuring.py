@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QLabel
 from app.session import State
 from app.store.settings_file import model_key
 from engine.settings import EngineSettings, validated
-from tests.support.desk import faulty, open_desk
+from tests.support.desk import Hold, faulty, open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +85,13 @@ def plan(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def measured(qtbot: QtBot, qapp: object, plan: Path) -> Iterator[Measured]:
-    env = {"FAULTY_PLAN": str(plan), "FAULTY_PAUSE_S": "0.02", "FAULTY_UBATCH_US": "1"}
+def hold(tmp_path: Path) -> Hold:
+    return Hold(tmp_path)
+
+
+@pytest.fixture
+def measured(qtbot: QtBot, qapp: object, plan: Path, hold: Hold) -> Iterator[Measured]:
+    env = {"FAULTY_PLAN": str(plan), "FAULTY_UBATCH_US": "1", **hold.env}
     with open_desk(qapp, command=faulty(), env=env) as desk:  # type: ignore[arg-type]
         yield Measured(desk)
 
@@ -221,10 +226,11 @@ def test_a_model_that_cannot_be_loaded_is_told(qtbot: QtBot, qapp: object, model
         assert desk.engine.session.state is State.OFF
 
 
-def test_a_reply_is_not_interrupted(measured: Measured, model: Path) -> None:
+def test_a_reply_is_not_interrupted(measured: Measured, model: Path, hold: Hold) -> None:
     desk = measured.desk
     desk.load(model)
     measured.open()
+    hold.at()
     desk.send("Go on")
     desk.until_state(State.WRITING)
     assert not measured.button.isEnabled()
@@ -232,6 +238,7 @@ def test_a_reply_is_not_interrupted(measured: Measured, model: Path) -> None:
     assert not desk.desktop.window.actions_by_name["measure"].isEnabled()
     assert not measured.sheet.start.isEnabled()
     assert "reply" in measured.sheet.blocked.text()
+    hold.let_go()
     desk.until_state(State.READY)
     assert measured.button.isEnabled()
     assert measured.sheet.start.isEnabled()

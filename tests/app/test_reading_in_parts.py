@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
 from app.documents.parts_record import parts_given
 from app.documents.readings import readings_dir
 from app.store.export import to_markdown
-from tests.support.desk import Desk, faulty, open_desk
+from tests.support.desk import Desk, Hold, faulty, open_desk
 from widgets.chat.partslist import PartsList
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ WHERE = "Where is the spare key?"
 NOTE = "The key is in the cellar."
 # The stand-in for a model holds 8,192 words.
 LINES = "\n".join(f"{number} " + "rain " * 29 for number in range(900))
+# Which replies of the worker they are: its first one tells how fast it is.
+SECOND_PART, THIRD_PART = 3, 4
 
 
 @pytest.fixture
@@ -36,8 +38,13 @@ def plan(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(qapp: QApplication, tmp_path: Path, plan: Path) -> Iterator[Desk]:
-    env = {"FAULTY_REPLY": NOTE, "FAULTY_PAUSE_S": "0.04", "FAULTY_PLAN": str(plan)}
+def hold(tmp_path: Path) -> Hold:
+    return Hold(tmp_path)
+
+
+@pytest.fixture
+def desk(qapp: QApplication, tmp_path: Path, plan: Path, hold: Hold) -> Iterator[Desk]:
+    env = {"FAULTY_REPLY": NOTE, "FAULTY_PLAN": str(plan), **hold.env}
     with open_desk(qapp, command=faulty(), env=env) as made:
         made.load()
         path = tmp_path / "book.txt"
@@ -67,13 +74,15 @@ def answered(desk: Desk) -> None:
     desk.until(lambda: desk.chat.replying_in is None, "the end of the reply")
 
 
-def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk) -> None:
+def test_the_cost_comes_first_then_parts_then_the_answer(desk: Desk, hold: Hold) -> None:
     asked(desk)
     assert "Read 4 parts" in desk.card_text("notice")
     assert "tokens to read" in desk.card_text("notice")
     assert desk.messages()[0].text == WHERE
+    hold.at(reply=SECOND_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 2 of 4: book.txt" in progress(desk), "progress")
+    hold.let_go()
     answered(desk)
     assert desk.cards() == []
     question, reply = desk.stored()
@@ -134,13 +143,15 @@ def test_nothing_is_read_without_consent(desk: Desk) -> None:
     assert desk.messages()[-1].text == NOTE
 
 
-def test_what_was_stopped_goes_on_where_it_was(desk: Desk) -> None:
+def test_what_was_stopped_goes_on_where_it_was(desk: Desk, hold: Hold) -> None:
     asked(desk)
+    hold.at(reply=THIRD_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
     desk.press("composerStop")
     answered(desk)
     assert desk.messages()[-1].state_text == "Stopped after 2 of 4 parts; what was read is kept."
+    hold.let_go()
     desk.press("replyContinue")
     desk.until(lambda: "notice" in desk.cards(), "the cost")
     assert "2 of 4 parts were read before" in desk.card_text("notice")
@@ -149,13 +160,15 @@ def test_what_was_stopped_goes_on_where_it_was(desk: Desk) -> None:
     assert [part.was_kept for part in given(desk.stored()).parts] == [True, True, False, False]
 
 
-def test_a_worker_that_dies_of_a_part_is_started_again(desk: Desk, plan: Path) -> None:
+def test_a_worker_that_dies_of_a_part_is_started_again(desk: Desk, plan: Path, hold: Hold) -> None:
     asked(desk)
+    hold.at(reply=SECOND_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 2 of 4" in progress(desk), "part 2")
     # Busy with something else at that very moment, as a window is on a loaded machine.
     desk.engine.died.connect(lambda _problem: time.sleep(0.5))
     plan.write_text("kill decode")
+    hold.let_go()
     answered(desk)
     desk.until(lambda: desk.messages()[-1].text == NOTE, "the answer")
     assert len(desk.deaths) == 1
@@ -164,15 +177,19 @@ def test_a_worker_that_dies_of_a_part_is_started_again(desk: Desk, plan: Path) -
 
 
 def test_a_part_that_kills_every_worker_is_named_in_record_and_answer(
-    desk: Desk, plan: Path
+    desk: Desk, plan: Path, hold: Hold
 ) -> None:
     asked(desk)
+    hold.at(reply=SECOND_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 2 of 4" in progress(desk), "part 2")
     plan.write_text("kill decode")
-    desk.until(lambda: len(desk.deaths) == 1, "a death")
-    plan.write_text("kill decode")
-    desk.until(lambda: len(desk.deaths) == 2, "another one")
+    # Before the next one is asked anything.
+    desk.engine.died.connect(
+        lambda _problem: plan.write_text("kill decode") if len(desk.deaths) == 1 else None
+    )
+    hold.let_go()
+    desk.until(lambda: len(desk.deaths) == 2, "two deaths")
     answered(desk)
     question, reply = desk.stored()
     (failed,) = [part for part in given((question,)).parts if part.problem is not None]
@@ -185,16 +202,18 @@ def test_a_part_that_kills_every_worker_is_named_in_record_and_answer(
     assert len(list(readings_dir().iterdir())) == 3
 
 
-def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk) -> None:
+def test_closing_the_chat_in_the_middle_keeps_what_was_read(desk: Desk, hold: Hold) -> None:
     asked(desk)
+    hold.at(reply=THIRD_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
     desk.desktop.close()
     assert len(list(readings_dir().iterdir())) == 2
 
 
-def test_notes_go_with_the_chat_once_it_cannot_come_back(desk: Desk) -> None:
+def test_notes_go_with_the_chat_once_it_cannot_come_back(desk: Desk, hold: Hold) -> None:
     asked(desk)
+    hold.at(reply=THIRD_PART)
     desk.press("cardAction_parts_read")
     desk.until(lambda: "Part 3 of 4" in progress(desk), "part 3")
     desk.press("composerStop")

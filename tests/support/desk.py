@@ -50,6 +50,28 @@ def faulty(fault: str = "none", moment: str = "") -> list[str]:
     return [sys.executable, "-P", str(SCRIPT), fault, moment]
 
 
+class Hold:
+    """Holds up the replies of a faulty worker, so that no test depends on how long they take.
+
+    A reply that is held up is cancelled like any other, and no worker stays for it.
+
+    Attributes:
+        env: What the worker has to be started with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "hold"
+        self.env = {"FAULTY_HOLD": str(self._path)}
+
+    def at(self, *, reply: int = 1, words: int = 3) -> None:
+        """Let no reply go on after so many words, from a worker's so-manieth on."""
+        self._path.write_text(f"{reply} {words}")
+
+    def let_go(self) -> None:
+        """Let all replies go on to their ends."""
+        self._path.unlink()
+
+
 @contextmanager
 def open_desk(
     application: QApplication,

@@ -4,10 +4,10 @@ Started as ``python faulty_worker.py FAULT [MOMENT]`` in the place of the real w
 It speaks the real protocol, answers like a small model, and at the given moment commits the fault.
 A word counts as a token. Like the real worker it hears a cancel while it writes.
 
-Environment: ``FAULTY_REPLY`` is what it says, ``FAULTY_PAUSE_S`` waits before each word,
-``FAULTY_PLAN`` names a file that holds the fault and the moment instead; it is deleted as the
-fault is committed, so that it happens once. ``FAULTY_UBATCH_US`` makes a token take so many
-microseconds longer for each token of a micro-batch.
+Environment: ``FAULTY_REPLY`` is what it says. ``FAULTY_PLAN`` names a file that holds the fault and
+the moment instead; it is deleted as the fault is committed, so that it happens once.
+``FAULTY_HOLD`` names a file that holds replies up, see `tests.support.desk.Hold`.
+``FAULTY_UBATCH_US`` makes a token take so many microseconds longer for each token of a micro-batch.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class FaultyWorker:
         self._sender = Sender(self._protocol)
         self._commands: queue.Queue[Command] = queue.Queue()
         self._cancelled: set[int] = set()
+        self._is_leaving = False
+        self._replies = 0
         self._n_ubatch = 0
 
     def run(self) -> None:
@@ -99,6 +101,7 @@ class FaultyWorker:
 
     def _read(self) -> None:
         for command in owner_messages(sys.stdin.buffer, decode_command):
+            self._is_leaving = self._is_leaving or isinstance(command, Shutdown)
             if isinstance(command, Cancel):
                 self._cancelled.add(command.request_id)
             elif isinstance(command, Measure):
@@ -156,10 +159,11 @@ class FaultyWorker:
             )
             self._sender.send(Failed(request_id=request_id, problem=problem))
             return
-        pause_s = float(os.environ.get("FAULTY_PAUSE_S", "0"))
+        self._replies += 1
         written = 0
         for word in REPLY:
-            time.sleep(pause_s)
+            while self._is_held_up(request_id, written):
+                time.sleep(0.002)
             if request_id in self._cancelled:
                 break
             written += 1
@@ -176,6 +180,16 @@ class FaultyWorker:
                 n_ctx=N_CTX,
             )
         )
+
+    def _is_held_up(self, request_id: int, written: int) -> bool:
+        if request_id in self._cancelled or self._is_leaving:
+            return False
+        try:
+            held = Path(os.environ.get("FAULTY_HOLD", "")).read_text().split()
+        except OSError:
+            return False
+        # An empty file is about to be written.
+        return not held or (self._replies >= int(held[0]) and written >= int(held[1]))
 
     def _write(self, request_id: int, word: str, written: int) -> None:
         self._sender.send(
