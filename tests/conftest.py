@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 _ZOO = Path(__file__).parent / "data" / "zoo"
 
-# Two busy cores make any deadline a matter of luck.
-hypothesis.settings.register_profile("leadline", deadline=None)
+# Two busy cores make any deadline a matter of luck, and a test that fails must fail again.
+hypothesis.settings.register_profile(
+    "leadline",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=(hypothesis.HealthCheck.too_slow,),
+)
 hypothesis.settings.load_profile("leadline")
 
 

@@ -27,7 +27,7 @@ _KEPT_PROCESS = "multiprocessing.resource_tracker"
 class LeakWatch:
     """What runs before a test, compared with what runs after it. One per test."""
 
-    def __init__(self, grace_s: float = 3.0) -> None:
+    def __init__(self, grace_s: float = 30.0) -> None:
         self._grace_s = grace_s
         self._threads = set(threading.enumerate())
         self._process = psutil.Process()

@@ -193,7 +193,9 @@ def test_ctrl_c_is_told_in_json() -> None:
 
 
 def _asked(question: str, *options: str) -> subprocess.Popen[str]:
-    command = ["ask", "demo", question, "--max-tokens", "4000", "--n-ctx", "8192", *options]
+    # Without the tokens that end a reply: it must not be over before the signal.
+    endless = ["--logit-bias=2=-inf,0=-inf", "--max-tokens", "4000", "--n-ctx", "8192"]
+    command = ["ask", "demo", question, *endless, *options]
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli", *command],
         cwd=ROOT,

@@ -42,7 +42,7 @@ def test_a_count_that_another_replaced_is_asked_again(qapp: QApplication, demo_m
         desk.engine.measure(_request("word " * 200_000), GenerationSettings())
         ledger.refresh()
         desk.engine.measure(_request("word"), GenerationSettings())
-        desk.until(lambda: ledger.latest is not None, "the count", timeout_s=20)
+        desk.until(lambda: ledger.latest is not None, "the count")
 
 
 def _request(text: str) -> Prompt:

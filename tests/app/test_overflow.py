@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
+    from app.session import Session
+
 pytestmark = pytest.mark.model
 
 N_CTX = 512
@@ -141,9 +143,17 @@ def test_summarise_writes_keeps_and_sends_a_summary(desk: Desk) -> None:
 def test_a_summary_that_is_stopped_leaves_everything_as_it_was(desk: Desk) -> None:
     fill(desk, 25)
     desk.chat.set_overflow("summarise")
+    # At the very moment at which the summary begins.
+    began: list[bool] = []
+
+    def stop_once(session: Session) -> None:
+        if session.is_answering and not began:
+            began.append(True)
+            desk.chat.stop()
+
+    desk.engine.session_changed.connect(stop_once)
     desk.send("And the last one?")
-    desk.until(lambda: desk.engine.session.is_answering, "the summary")
-    desk.chat.stop()
+    desk.until(lambda: began, "the summary")
     desk.until(lambda: desk.chat.replying_in is None, "the end")
     assert desk.messages()[-1].state == "stopped"
     assert kinds(desk) == []

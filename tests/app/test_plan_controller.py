@@ -69,7 +69,7 @@ class Seen:
         return self.plan.devices[-1].weights_bytes or 0
 
     def settle(self) -> None:
-        self.desk.until(self.is_settled, "a whole plan of the edited settings", timeout_s=60)
+        self.desk.until(self.is_settled, "a whole plan of the edited settings")
 
     def is_settled(self) -> bool:
         plan = self.controller.newest
@@ -183,7 +183,7 @@ def test_a_fit_that_finds_nothing_leaves_a_whole_plan(seen: Seen) -> None:
     # A cache of this size fits in no type and no split.
     seen.desk.desktop.engine_side.pane.set_edited(validated(seen.edited, n_ctx=16_777_216))
     seen.desk.press("fit_quality")
-    seen.desk.until(lambda: seen.desk.notices, "a sentence", timeout_s=90)
+    seen.desk.until(lambda: seen.desk.notices, "a sentence")
     seen.settle()
     assert seen.plan.summary_tone == "bad"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,15 +16,16 @@ from app.documents.passages import PassageFinder
 from engine.paths import cache_dir
 from tests.engine.bert_model import random_bert, write_bert
 from tests.engine.document_files import write_pdf
-from tests.support.desk import Desk, faulty, open_desk
+from tests.support.desk import PATIENCE_S, Desk, faulty, open_desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
 
     from app.documents.given_passages import GivenPassages
+    from engine.documents.model import Document
 
 PAGES = [
     "1. Rent\nNine hundred euro a month, by the third working day.",
@@ -113,8 +115,22 @@ def test_what_is_no_embedding_model_is_said_and_words_are_searched(
 
 @pytest.mark.model
 def test_embedding_can_be_stopped_and_gone_on_with(
-    qapp: QApplication, tmp_path: Path, bert: Path
+    qapp: QApplication, tmp_path: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    is_stopped, prepare = threading.Event(), PassageFinder.prepare
+
+    def held_up(
+        finder: PassageFinder, document: Document, progress: Callable[[int, int], bool]
+    ) -> bool:
+        def told(done: int, total: int) -> bool:
+            progress(done, total)
+            # However fast it is, it is stopped in the middle.
+            assert not done or is_stopped.wait(PATIENCE_S)
+            return progress(done, total)
+
+        return prepare(finder, document, told)
+
+    monkeypatch.setattr(PassageFinder, "prepare", held_up)
     long = tmp_path / "long.txt"
     long.write_text(
         "\n\n".join(f"{n}. The key of room {n} hangs on hook {n}. " * 9 for n in range(250))
@@ -125,11 +141,12 @@ def test_embedding_can_be_stopped_and_gone_on_with(
         desk.drop(long)
         # It does not fit, so it goes in passages by itself.
         desk.until(lambda: desk.view.composer._chips, "a chip")
-        desk.until(lambda: desk.view.composer._chips[0].mode == "passages", timeout_s=20)
+        desk.until(lambda: desk.view.composer._chips[0].mode == "passages")
         key = desk.view.composer._chips[0].id
         desk.until(lambda: "until all are embedded" in chip_message(desk), "the embedding")
         desk.view.chip_action_requested.emit(key, "stop_embedding")
-        desk.until(lambda: not desk.desktop.ledger.overflow_tokens, "room", timeout_s=20)
+        is_stopped.set()
+        desk.until(lambda: not desk.desktop.ledger.overflow_tokens, "room")
         desk.ask(WHERE)
         waits = given(desk, 0).by_words_alone
         assert waits is not None
@@ -167,8 +184,8 @@ def test_a_document_that_others_leave_no_place_is_named(desk: Desk, tmp_path: Pa
     settings = msgspec.structs.replace(desk.desktop.settings.app, passages_per_question=1)
     desk.desktop.window.app_settings_edited.emit(settings)
     desk.drop(write_pdf(tmp_path / "other.pdf", ["A key is mentioned here.", "And nothing."]))
-    desk.until(lambda: len(desk.view.composer._chips) == 2, "two chips", timeout_s=20)
-    desk.until(lambda: desk.view.composer._chips[1].tokens, timeout_s=20)
+    desk.until(lambda: len(desk.view.composer._chips) == 2, "two chips")
+    desk.until(lambda: desk.view.composer._chips[1].tokens)
     desk.view.chip_action_requested.emit(desk.view.composer._chips[1].id, "passages")
     desk.ask(WHERE)
     lease, other = (record.text for record in desk.messages()[0].records)
@@ -183,11 +200,11 @@ def test_a_deleted_document_leaves_the_index(desk: Desk) -> None:
     assert finder._index.use(lambda index: index.count(document_id)) == 3
     desk.desktop.later.finish()
     desk.desktop.library._remove(document_id)
-    desk.until(lambda: finder._index.use(lambda index: index.count(document_id)) == 0, timeout_s=20)
+    desk.until(lambda: finder._index.use(lambda index: index.count(document_id)) == 0)
     (undo,) = desk.undos
     undo()
-    desk.until(lambda: desk.view.composer._chips, "the document again", timeout_s=20)
-    desk.until(lambda: desk.view.composer._chips[0].state == "ready", timeout_s=20)
+    desk.until(lambda: desk.view.composer._chips, "the document again")
+    desk.until(lambda: desk.view.composer._chips[0].state == "ready")
     desk.ask(WHERE)
     assert given(desk, 2).passages == given(desk, 0).passages
 

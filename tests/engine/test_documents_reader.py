@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from engine.documents.model import Document
 
+# Nothing waits for it unless something is broken.
+PATIENCE_S = 60.0
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are a POSIX thing")
 
 
@@ -53,7 +55,7 @@ def long_pdf(folder: Path, pages: int = 3000) -> Path:
     return write_pdf(folder / "long.pdf", [text] * pages)
 
 
-def child_of_this_process(deadline_s: float = 5.0) -> psutil.Process:
+def child_of_this_process(deadline_s: float = PATIENCE_S) -> psutil.Process:
     until = time.monotonic() + deadline_s
     while time.monotonic() < until:
         for child in psutil.Process().children():
@@ -106,7 +108,7 @@ def test_start_returns_at_once_and_calls_back_from_another_thread(tmp_path: Path
     )
     assert time.thread_time() - began < 0.1
     assert not job.wait(0), "it was waited for"
-    assert job.wait(30)
+    assert job.wait(PATIENCE_S)
     assert [len(document.pages) for document in outcome.documents] == [400]
     assert outcome.problems == []
     assert outcome.progress
@@ -121,7 +123,7 @@ def test_a_process_that_cannot_start_is_a_sentence(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     outcome, reader = Outcome(), DocumentReader()
     job = reader.start(tmp_path / "a.txt", on_done=outcome.on_done, on_failed=outcome.on_failed)
-    assert job.wait(10)
+    assert job.wait(PATIENCE_S)
     assert [problem.code for problem in outcome.problems] == ["documents.not_started"]
 
 
@@ -131,8 +133,9 @@ def test_cancel_kills_the_process(tmp_path: Path) -> None:
     child = child_of_this_process()
     began = time.monotonic()
     job.cancel()
-    assert job.wait(5)
-    assert time.monotonic() - began < 1.0
+    assert job.wait(PATIENCE_S)
+    # At once on an idle machine; a busy one takes its time.
+    assert time.monotonic() - began < 10.0
     assert [problem.code for problem in outcome.problems] == ["documents.cancelled"]
     assert outcome.documents == []
     assert not child.is_running()
@@ -149,7 +152,7 @@ def test_close_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
     assert all(job.wait(0) for job in jobs)
     assert [problem.code for problem in outcome.problems] == ["documents.cancelled"] * 4
     late = reader.start(path, on_done=outcome.on_done, on_failed=outcome.on_failed)
-    assert late.wait(5)
+    assert late.wait(PATIENCE_S)
     assert outcome.documents == []
 
 
@@ -167,7 +170,7 @@ def test_a_crash_becomes_a_sentence(tmp_path: Path, name: str, code: str) -> Non
     outcome, reader = Outcome(), DocumentReader()
     job = reader.start(long_pdf(tmp_path), on_done=outcome.on_done, on_failed=outcome.on_failed)
     child_of_this_process().send_signal(getattr(signal, name))
-    assert job.wait(10)
+    assert job.wait(PATIENCE_S)
     assert [problem.code for problem in outcome.problems] == [code]
     assert "long.pdf" in outcome.problems[0].message
     assert "exit status -" in outcome.problems[0].detail
@@ -178,7 +181,7 @@ def test_a_process_that_hangs_is_given_up(tmp_path: Path) -> None:
     outcome, reader = Outcome(), DocumentReader(Limits(stall_s=0.5))
     job = reader.start(long_pdf(tmp_path), on_done=outcome.on_done, on_failed=outcome.on_failed)
     child_of_this_process().send_signal(signal.SIGSTOP)
-    assert job.wait(10)
+    assert job.wait(PATIENCE_S)
     assert [problem.code for problem in outcome.problems] == ["documents.stalled"]
 
 
@@ -200,7 +203,7 @@ def test_the_process_leaves_with_its_owner() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "engine.documents"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    process.communicate(b"", timeout=20)
+    process.communicate(b"", timeout=PATIENCE_S)
     assert process.returncode == 0
 
 
@@ -212,7 +215,7 @@ def test_the_process_leaves_with_its_owner_in_mid_work(tmp_path: Path) -> None:
         f"DocumentReader().read({str(path)!r})"
     )
     owner = subprocess.Popen([sys.executable, "-c", program], env=dict(os.environ, PYTHONPATH="."))
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     children: list[psutil.Process] = []
     while not children and time.monotonic() < until:
         children = psutil.Process(owner.pid).children()
@@ -234,5 +237,5 @@ def test_what_cannot_be_kept_has_failed(tmp_path: Path) -> None:
         raise UserError("stores.disk_full", path="chats.db")
 
     job = reader.start(path, on_done=keep, on_failed=outcome.on_failed)
-    assert job.wait(10)
+    assert job.wait(PATIENCE_S)
     assert [problem.code for problem in outcome.problems] == ["stores.disk_full"]

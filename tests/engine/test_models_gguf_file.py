@@ -134,13 +134,13 @@ def test_a_header_changed_anywhere_never_breaks_the_reader(
             at = dice.randrange(4, end)
             changed[at] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
         path.write_bytes(changed)
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         try:
             read_header(path).as_facts()
             read += 1
         except UserError as error:
             refused.add(error.code)
-        assert time.perf_counter() - began_s < 2.0
+        assert time.thread_time() - began_s < 2.0
     assert read > 20
     assert refused == {"models.damaged"}
 

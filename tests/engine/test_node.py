@@ -20,7 +20,7 @@ from engine.remote.lost import lost_node
 from engine.remote.node import Node, is_exposed
 from engine.remote.servers import start_server
 from engine.settings import EngineSettings, GenerationSettings, validated
-from engine.worker import silence
+from engine.worker import session, silence
 from engine.worker.protocol import Delta, Event, Prompt, Turn
 from engine.worker.session import BlockingWorker
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _QUESTION = Prompt(chat_id="c", turns=(Turn(role="user", text="What is the capital of France?"),))
 _GREEDY = GenerationSettings(temperature=0.0, max_tokens=8, seed=1)
+# Without the tokens that end a reply: what is to be interrupted must not be over before.
+_ENDLESS = validated(_GREEDY, max_tokens=200, logit_bias=("2=-inf", "0=-inf"))
+# Nothing waits for it unless something is broken.
+_PATIENCE_S = 120.0
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_a_node_lists_its_clients_and_lets_them_go(
     with BlockingWorker() as worker:
         worker.load(settings)
         assert [client.split(":")[0] for client in nodes[0].clients] == ["127.0.0.1"]
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + _PATIENCE_S
     while nodes[0].clients and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert nodes[0].clients == ()
@@ -119,11 +123,10 @@ def test_a_node_that_is_killed_while_it_answers_is_named(
             written.append(event.text)
             process.kill()
 
-    endless = validated(_GREEDY, max_tokens=200)
     with BlockingWorker() as worker:
         worker.load(settings)
         with pytest.raises(UserError) as caught:
-            worker.generate(_QUESTION, endless, kill_soon)
+            worker.generate(_QUESTION, _ENDLESS, kill_soon)
     assert written
     assert caught.value.code == "node.lost"
     assert lost in caught.value.message
@@ -168,7 +171,8 @@ def test_a_frozen_node_is_named_and_ctrl_c_ends_the_wait_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (kept, _), (frozen, process) = commands
-    monkeypatch.setattr(silence, "NODE_SILENCE_S", 0.5)
+    # For as long as it waits for an orderly end at all.
+    monkeypatch.setattr(session, "SHUTDOWN_S", 60.0)
     settings = EngineSettings(
         model_path=str(demo_model), n_ctx=256, devices=(kept, frozen), tensor_split=(1, 1)
     )
@@ -183,14 +187,15 @@ def test_a_frozen_node_is_named_and_ctrl_c_ends_the_wait_at_once(
     def freeze(event: Event) -> None:
         if isinstance(event, Delta):
             process.send_signal(signal.SIGSTOP)
+            # Not before: a busy machine may need as long for a step.
+            monkeypatch.setattr(silence, "NODE_SILENCE_S", 0.5)
 
-    endless = validated(_GREEDY, max_tokens=200)
     worker = BlockingWorker(on_wait=wait).__enter__()
     worker.load(settings)
     with pytest.raises(KeyboardInterrupt) as caught:
-        worker.generate(_QUESTION, endless, freeze)
+        worker.generate(_QUESTION, _ENDLESS, freeze)
     worker.__exit__(KeyboardInterrupt, caught.value, None)
-    assert time.monotonic() - stopped_s[0] < 2.5
+    assert time.monotonic() - stopped_s[0] < 10.0
     assert [problem.code for problem in said] == ["node.silent"]
     assert frozen in said[0].message
     assert kept not in said[0].message
@@ -203,18 +208,18 @@ def test_a_plan_does_not_wait_for_a_node_that_is_frozen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (frozen, process), _ = commands
-    monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
     local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
     remote = validated(local, devices=(frozen,))
     answers: queue.SimpleQueue[Answers] = queue.SimpleQueue()
     planner = PlannerClient(answers.put)
     try:
         planner.send(Ask(request_id=0, settings=remote))
-        while not is_last(answers.get(timeout=20)):
+        while not is_last(answers.get(timeout=_PATIENCE_S)):
             pass
         process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
         planner.send(Ask(request_id=0, settings=validated(remote, n_ctx=512)))
-        failed = answers.get(timeout=20)
+        failed = answers.get(timeout=_PATIENCE_S)
         assert isinstance(failed, Failed)
         assert failed.problem.code == "planning.node_silent"
         assert frozen in failed.problem.message
@@ -229,20 +234,20 @@ def test_a_plan_without_the_node_that_is_frozen_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (frozen, process), _ = commands
-    monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
     local = EngineSettings(model_path=str(demo_model), n_ctx=256, devices=("cpu",))
     remote = validated(local, devices=(frozen,))
     answers: queue.SimpleQueue[Answers] = queue.SimpleQueue()
     planner = PlannerClient(answers.put)
     try:
         planner.send(Ask(request_id=0, settings=remote))
-        while not is_last(answers.get(timeout=20)):
+        while not is_last(answers.get(timeout=_PATIENCE_S)):
             pass
         process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(stuck, "SILENCE_S", 0.5)
         planner.send(Ask(request_id=0, settings=validated(remote, n_ctx=512)))
         time.sleep(0.3)
         identity = planner.send(Ask(request_id=0, settings=local))
-        while not is_last(answer := answers.get(timeout=20)):
+        while not is_last(answer := answers.get(timeout=_PATIENCE_S)):
             pass
         assert isinstance(answer, Planned)
         assert (answer.request_id, answer.plan.verdict) == (identity, "ok")

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def _until(true: Callable[[], bool], timeout_s: float = 5.0) -> None:
+# Nothing waits for it unless something is broken.
+PATIENCE_S = 60.0
+
+
+def _until(true: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     end_s = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end_s, "it did not happen in time"
@@ -32,7 +37,7 @@ def _until(true: Callable[[], bool], timeout_s: float = 5.0) -> None:
 def sampler() -> Iterator[Sampler]:
     made = Sampler(hz=10)
     yield made
-    assert made.stop()
+    assert made.stop(PATIENCE_S)
     assert not any(thread.name == "telemetry" for thread in threading.enumerate())
 
 
@@ -81,7 +86,9 @@ def test_snapshots_come_at_the_rate_and_fill_the_rings(sampler: Sampler) -> None
     _until(lambda: sampler.rings.rows >= 5)
     times_s, values = sampler.rings.read("ram_used_bytes")
     assert all(not math.isnan(value) for value in values)
-    assert all(0.09 < later - sooner < 1.0 for sooner, later in itertools.pairwise(times_s))
+    # A busy machine is late with some, and one that was late is followed sooner.
+    gaps_s = [later - sooner for sooner, later in itertools.pairwise(times_s)]
+    assert 0.05 < statistics.median(gaps_s) < 1.0
     assert sampler.latest is not None
     assert sampler.latest.number >= 5
 
@@ -102,7 +109,7 @@ def test_paused_reads_nothing_and_leaves_a_gap(sampler: Sampler) -> None:
 def test_stop_ends_a_paused_thread_and_start_begins_again(sampler: Sampler) -> None:
     sampler.start()
     sampler.pause()
-    assert sampler.stop()
+    assert sampler.stop(PATIENCE_S)
     sampler.resume()
     rows = sampler.rings.rows
     sampler.start()
@@ -116,7 +123,7 @@ def test_every_snapshot_is_told_on_the_samplers_thread() -> None:
     )
     sampler.start()
     _until(lambda: len(told) >= 3)
-    assert sampler.stop()
+    assert sampler.stop(PATIENCE_S)
     assert {name for name, _ in told} == {"telemetry"}
     assert [shot.number for _, shot in told] == list(range(1, len(told) + 1))
 
@@ -136,7 +143,7 @@ def test_a_failing_sample_is_a_gap_and_the_thread_goes_on(
     sampler = Sampler(hz=10, host=Faulty())
     sampler.start()
     _until(lambda: sampler.latest is not None)
-    assert sampler.stop()
+    assert sampler.stop(PATIENCE_S)
     values = sampler.rings.read("ram_used_bytes")[1]
     assert [math.isnan(value) for value in values[:3]] == [True, True, False]
     assert sum(record.levelname == "ERROR" for record in caplog.records) == 2

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+import psutil
 import pytest
 
 from engine.llama.abort import AbortFlag
@@ -75,7 +76,7 @@ class Worker:
         self.client.send(Generate(request_id=request_id, prompt=prompt, generation=calm))
         return request_id
 
-    def next(self, kind: type[E], timeout_s: float = 60.0) -> E:
+    def next(self, kind: type[E], timeout_s: float = 120.0) -> E:
         """The next event of a kind; a failure is none unless asked for."""
         until = time.monotonic() + timeout_s
         while True:
@@ -96,9 +97,14 @@ class Worker:
             pass
         return request_id
 
+    def cpu_s(self) -> float:
+        """Processor time that it took so far."""
+        times = psutil.Process(self.client.pid).cpu_times()
+        return float(times.user + times.system)
+
     def stop(self) -> None:
         self.client.stop()
-        assert self.client.join(20)
+        assert self.client.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +119,12 @@ def worker(demo_model: Path) -> Iterator[Worker]:
 @pytest.mark.model
 def test_a_cancel_stops_the_reading_of_a_long_prompt(worker: Worker) -> None:
     asked = worker.read_some()
-    began = time.monotonic()
+    began_s = worker.cpu_s()
     worker.client.cancel(asked)
     finished = worker.finished(asked)
-    # 0.02 s on an idle machine; to read the rest would take ten.
-    assert time.monotonic() - began < 2.0
+    # Of its own processor time, so that other work on the machine does not decide. 0.02 s on an
+    # idle machine; to read the rest would take ten.
+    assert worker.cpu_s() - began_s < 2.0
     assert finished.stop_reason == "cancelled"
     assert 0 < finished.context_used < finished.usage.prompt_tokens
     assert worker.finished(worker.ask("Hello")).stop_reason == "max_tokens"
@@ -138,11 +145,9 @@ def test_a_cancel_between_two_requests_stops_neither_the_wrong_one_nor_none(
     worker: Worker,
 ) -> None:
     drawn = random.Random(20_26)
-    began = time.monotonic()
-    worker.finished(worker.ask("Hello"))
-    takes_s = time.monotonic() - began
+    takes_s = min(_seconds_for(worker) for _ in range(3))
     for number in range(_ROUNDS):
-        first, second = worker.ask("Hello"), worker.ask("Hello", max_tokens=3 + number % 2 * 300)
+        first, second = worker.ask("Hello"), worker.ask("Hello", max_tokens=3 + number % 2 * 3000)
         time.sleep(drawn.uniform(0.0, 1.5 * takes_s))
         if number % 2:
             worker.client.cancel(second)
@@ -152,6 +157,13 @@ def test_a_cancel_between_two_requests_stops_neither_the_wrong_one_nor_none(
             worker.client.cancel(first)
             assert worker.finished(first).stop_reason in ("max_tokens", "cancelled")
             assert worker.finished(second).stop_reason == "max_tokens"
+
+
+def _seconds_for(worker: Worker) -> float:
+    """How long a question takes whose reply is one token."""
+    began = time.monotonic()
+    worker.finished(worker.ask("Hello"))
+    return time.monotonic() - began
 
 
 @pytest.mark.model
@@ -187,7 +199,7 @@ def test_each_cancel_acts_on_its_request_whenever_it_comes() -> None:
     canceller = threading.Thread(target=cancel_the_odd, daemon=True)
     canceller.start()
     for current in range(2000):
-        until = time.monotonic() + 5.0
+        until = time.monotonic() + 60.0
         with cancelling.working_on(current):
             if current % 2:
                 while not flag.is_set():

@@ -101,7 +101,7 @@ class Recorder:
         )
         self.client.start()
 
-    def next(self, kind: type, timeout_s: float = 20.0) -> object:
+    def next(self, kind: type, timeout_s: float = 120.0) -> object:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             event = self.events.get(timeout=timeout_s)
@@ -128,7 +128,7 @@ def test_the_stop_ladder_ends_a_worker_that_ignores_it() -> None:
     ended = recorder.next(WorkerExit)
     assert isinstance(ended, WorkerExit)
     assert ended.status == -9
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_a_hung_worker_can_be_stopped_with_a_cause() -> None:
@@ -151,7 +151,7 @@ def test_commands_to_a_dead_worker_go_nowhere() -> None:
     for _ in range(1000):
         recorder.client.cancel(1)
     recorder.client.stop()
-    assert recorder.client.join(1)
+    assert recorder.client.join(60)
     assert recorder.client.pid is None
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).with_name("faulty_worker.py")
 W = TypeVar("W", bound=QWidget)
 # Long enough for a machine with other work; nothing waits for it unless something is broken.
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 def faulty(fault: str = "none", moment: str = "") -> list[str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+# Nothing waits for it unless something is broken.
+PATIENCE_MS = 30_000
 NO_KEYS = Qt.KeyboardModifier.NoModifier
 PROSE = "Some words that make a line, and then a few more of them. " * 4 + "\n\n"
 
@@ -91,7 +93,7 @@ def test_every_message_can_be_scrolled_to_and_none_jumps(view: ChatView) -> None
     assert first.y() >= 0
 
 
-def test_streaming_lays_out_only_the_open_block(view: ChatView) -> None:
+def test_streaming_lays_out_only_the_open_block(view: ChatView, qtbot: QtBot) -> None:
     view.set_messages([reply(PROSE * 3 + "The open", state="streaming")])
     widget = view.transcript.widget_of("a")
     assert widget is not None
@@ -100,9 +102,10 @@ def test_streaming_lays_out_only_the_open_block(view: ChatView) -> None:
     for piece in (" **block", "**", " goes on"):
         view.stream_delta("a", piece)
         QTest.qWait(60)
-    after = [placed.view for box in widget.body.flow.boxes[:3] for placed in box.placed]
+    flow = widget.body.flow
+    qtbot.waitUntil(lambda: flow.leaves(3)[0].text == "The open block goes on", timeout=PATIENCE_MS)
+    after = [placed.view for box in flow.boxes[:3] for placed in box.placed]
     assert all(one is other for one, other in zip(closed, after, strict=True))
-    assert widget.body.flow.leaves(3)[0].text == "The open block goes on"
 
 
 def test_deltas_are_coalesced_and_none_is_lost(view: ChatView) -> None:
@@ -135,23 +138,24 @@ def test_growing_code_keeps_its_lines_and_gets_its_colours(view: ChatView, qtbot
     ]
     assert len(widget.body.flow.boxes) == 4
     assert widget.body.flow.code_of(views[0].code).count("\n") == 199
-    qtbot.waitUntil(lambda: views[-1].color(), timeout=5000)
+    qtbot.waitUntil(lambda: views[-1].color(), timeout=PATIENCE_MS)
 
 
-def test_the_end_is_followed_until_the_user_scrolls_up(view: ChatView) -> None:
+def test_the_end_is_followed_until_the_user_scrolls_up(view: ChatView, qtbot: QtBot) -> None:
     view.set_messages([*many(20), reply("", state="streaming")])
     bar = view.transcript.verticalScrollBar()
     assert bar.value() == bar.maximum()
+    end = bar.maximum()
     view.stream_delta("a", PROSE * 5)
-    QTest.qWait(80)
-    assert bar.value() == bar.maximum()
+    qtbot.waitUntil(lambda: bar.value() == bar.maximum() > end, timeout=PATIENCE_MS)
     assert view.transcript.pill.isHidden()
-    bar.setValue(bar.maximum() - 300)
+    end = bar.maximum()
+    bar.setValue(end - 300)
     at = bar.value()
     view.stream_delta("a", PROSE * 5)
-    QTest.qWait(80)
+    qtbot.waitUntil(lambda: bar.maximum() > end, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not view.transcript.pill.isHidden(), timeout=PATIENCE_MS)
     assert bar.value() == at
-    assert not view.transcript.pill.isHidden()
     view.transcript.pill.click()
     assert bar.value() == bar.maximum()
     assert view.transcript.pill.isHidden()
@@ -271,11 +275,10 @@ def test_a_record_without_detail_reports_and_with_detail_unfolds(
     assert blocker.args == ["a", "r1"]
     height = widget.height()
     rows[1].press()
-    QTest.qWait(30)
-    assert widget.height() > height
+    qtbot.waitUntil(lambda: widget.height() > height, timeout=PATIENCE_MS)
 
 
-def test_progress_says_tokens_rate_and_time_left(view: ChatView) -> None:
+def test_progress_says_tokens_rate_and_time_left(view: ChatView, qtbot: QtBot) -> None:
     view.set_messages([reply("", state="streaming")])
     view.set_progress("a", ProgressView("reading", 4120, 17600, 1240.0, 11.0))
     widget = view.transcript.widget_of("a")
@@ -284,8 +287,7 @@ def test_progress_says_tokens_rate_and_time_left(view: ChatView) -> None:
         "Reading 4,120 of 17,600 tokens · 1,240 tok/s · 11 s left · Esc stops"
     )
     view.stream_delta("a", "First")
-    QTest.qWait(60)
-    assert widget.progress_text() == ""
+    qtbot.waitUntil(lambda: widget.progress_text() == "", timeout=PATIENCE_MS)
 
 
 def test_unknown_figures_are_left_out(view: ChatView) -> None:
@@ -295,15 +297,14 @@ def test_unknown_figures_are_left_out(view: ChatView) -> None:
     assert widget.footer.stats.accessibleName() == "312 tokens, 18,102 cached"
 
 
-def test_find_goes_through_hits_and_skips_markup(view: ChatView) -> None:
+def test_find_goes_through_hits_and_skips_markup(view: ChatView, qtbot: QtBot) -> None:
     messages = many(400)
     messages[7] = reply("a needle, a [needle](https://needle.org) here", "m7")
     messages[399] = MessageView("m399", "user", "the last Needle")
     view.set_messages(messages)
     view.open_find()
     view.find_bar.input.setText("needle")
-    QTest.qWait(200)
-    assert view.find_bar.said() == "4 of 4"
+    qtbot.waitUntil(lambda: view.find_bar.said() == "4 of 4", timeout=PATIENCE_MS)
     QTest.keyClick(view.find_bar.input, Qt.Key.Key_Return)
     assert view.find_bar.said() == "1 of 4"
     assert view.transcript.widget_of("m7") is not None
@@ -372,7 +373,7 @@ def test_a_formula_is_drawn_and_a_broken_one_is_its_source(qtbot: QtBot, view: C
     assert formula_of(FormulaRequest(r"\bad{", 16, "#000000", 1.0, is_display=False)) is None
     setter = Typesetter()
     assert setter.formula(good) is None
-    with qtbot.waitSignal(setter.formula_ready, timeout=5000):
+    with qtbot.waitSignal(setter.formula_ready, timeout=PATIENCE_MS):
         pass
     assert setter.formula(good) is not None
     setter.close()
@@ -380,7 +381,7 @@ def test_a_formula_is_drawn_and_a_broken_one_is_its_source(qtbot: QtBot, view: C
     widget = view.transcript.widget_of("a")
     assert widget is not None
     (box,) = widget.body.flow.boxes
-    qtbot.waitUntil(lambda: box.placed[0].view.pending == {r"\bad{"}, timeout=5000)
+    qtbot.waitUntil(lambda: box.placed[0].view.pending == {r"\bad{"}, timeout=PATIENCE_MS)
 
 
 def test_colours_are_in_utf16_units() -> None:

@@ -296,7 +296,7 @@ def test_undo_is_offered_and_expires(window: MainWindow, qtbot: QtBot) -> None:
         undo.click()
     assert acted.args == ["1"]
     assert toasts.texts() == []
-    with qtbot.waitSignal(toasts.expired, timeout=1000) as gone:
+    with qtbot.waitSignal(toasts.expired, timeout=30_000) as gone:
         toasts.show_toast(ToastView("2", "Deleted.", "Undo", stay_s=0.05))
     assert gone.args == ["2"]
     assert not toasts.isVisible()

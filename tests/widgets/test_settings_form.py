@@ -109,7 +109,7 @@ def test_a_long_text_is_reported_when_typing_pauses(qtbot: QtBot) -> None:
     form = shown_form(qtbot, GenerationSettings())
     text = form.findChild(QPlainTextEdit, "setting_system_prompt")
     assert text is not None
-    with qtbot.waitSignal(form.edited, timeout=2000) as edit:
+    with qtbot.waitSignal(form.edited, timeout=30_000) as edit:
         text.setPlainText("Answer in Dutch.")
     assert edit.args is not None
     assert edit.args[0].system_prompt == "Answer in Dutch."

@@ -130,7 +130,7 @@ def test_the_tick_pauses_when_hidden(qtbot: QtBot, qapp: QApplication) -> None:
     seen: list[int] = []
     tick.drives(lambda: seen.append(1))
     tick.set_visible(True)
-    qtbot.waitUntil(lambda: len(seen) >= 2, timeout=1500)
+    qtbot.waitUntil(lambda: len(seen) >= 2, timeout=30_000)
     tick.set_visible(False)
     seen.clear()
     qtbot.wait(250)
