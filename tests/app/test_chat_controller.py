@@ -535,8 +535,11 @@ def test_while_a_reply_is_written_the_ledger_tells_of_its_own_request(
     desk.write("a draft " * 50)
     desk.until(lambda: shown and _parts(shown[-1])[0][1] > 100, "the long draft")
     shown.clear()
-    hold.at(words=6)
+    hold.at(words=1)
     desk.chat.answering().again.regenerate()
+    # The count may come behind the first words.
+    desk.until(lambda: shown, "the count")
+    hold.at(words=6)
     desk.until(lambda: len(shown) > 3, "words")
     growing = [view for view in shown if view.segments[0].tokens]
     assert growing

@@ -11,8 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
+from app.engine import measuring_views
 from app.session import State
 from app.store.settings_file import model_key
+from engine.bench import tune
+from engine.llama.threads import ThreadChoice
 from engine.settings import EngineSettings, validated
 from tests.support.desk import Hold, faulty, open_desk
 
@@ -96,7 +99,12 @@ def measured(qtbot: QtBot, qapp: object, plan: Path, hold: Hold) -> Iterator[Mea
         yield Measured(desk)
 
 
-def test_the_choice_is_taken_over_and_kept(measured: Measured, model: Path) -> None:
+def test_the_choice_is_taken_over_and_kept(
+    measured: Measured, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A single core leaves no choice of threads.
+    for module in (tune, measuring_views):
+        monkeypatch.setattr(module, "default_threads", lambda: ThreadChoice(2, "2 physical cores"))
     desk = measured.desk
     desk.load(model, n_ctx=1024)
     first = desk.engine.pid
