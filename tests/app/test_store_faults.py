@@ -179,7 +179,7 @@ class TestFullDisk:
             finished.result(1.5)
         assert [problem.code for problem in told] == ["stores.disk_full"]
         make_room(store)
-        finished.result(5)
+        finished.result(60)
         contents = store.messages.contents(chat_id)
         assert contents is not None
         assert contents.messages[0].text == "word " * 50_000
@@ -199,7 +199,7 @@ class TestFullDisk:
         with pytest.raises(TimeoutError):
             finished.result(1.5)
         make_room(store)
-        finished.result(5)
+        finished.result(60)
         store.messages.add(chat.id, reply.id, "user", "And then?").wait()
         contents = store.messages.contents(chat.id)
         assert contents is not None
@@ -231,7 +231,7 @@ class TestFullDisk:
 def test_a_file_that_may_not_be_written_is_a_sentence(path: Path) -> None:
     told: list[Problem] = []
     store = ChatStore(path, on_problem=told.append)
-    store._writer.submit(lambda at: at.execute("PRAGMA query_only = ON")).result(5)
+    store._writer.submit(lambda at: at.execute("PRAGMA query_only = ON")).result(60)
     with pytest.raises(UserError) as caught:
         store.chats.create().wait()
     assert caught.value.code == "stores.read_only"
@@ -257,4 +257,4 @@ def make_room(store: ChatStore) -> None:
 
 def limit_pages(store: ChatStore, pages: int) -> None:
     statement = f"PRAGMA max_page_count = {pages}"
-    store._writer.submit(lambda at: at.execute(statement).fetchone()).result(5)
+    store._writer.submit(lambda at: at.execute(statement).fetchone()).result(60)

@@ -47,7 +47,7 @@ class TestChats:
 
     def test_pinned_first_then_by_last_change(self, store: ChatStore) -> None:
         old, new, pinned = (store.chats.create(title=title).wait().id for title in "abc")
-        store.chats.pin(pinned, pinned=True).result(5)
+        store.chats.pin(pinned, pinned=True).result(60)
         talk(store, new, "x")
         talk(store, old, "x")
         assert [chat.id for chat in store.chats.all()] == [pinned, old, new]
@@ -59,7 +59,7 @@ class TestChats:
         store.chats.move(chat.id, "Contracts")
         store.chats.set_draft(chat.id, "What about\nclause 7?")
         store.chats.set_settings(chat.id, {"seed": 7, "stop": ["\n"]})
-        store.chats.set_token_count(chat.id, 18_200).result(5)
+        store.chats.set_token_count(chat.id, 18_200).result(60)
         found = store.chats.get(chat.id)
         assert found is not None
         assert (found.title, found.folder) == ("Lease 2026", "Contracts")
@@ -75,11 +75,11 @@ class TestChats:
         assert store.chats.all() == ()
         assert store.messages.contents(chat.id) is None
         assert store.search.find("question") == ()
-        store.chats.undo(deletion).result(5)
+        store.chats.undo(deletion).result(60)
         assert shown(store, chat.id) == ["question", "answer"]
         deletion = store.chats.delete(chat.id).wait()
-        store.purge().result(5)
-        store.chats.undo(deletion).result(5)
+        store.purge().result(60)
+        store.chats.undo(deletion).result(60)
         assert store.chats.get(chat.id) is None
 
     def test_a_long_chat_can_be_purged(self, store: ChatStore) -> None:
@@ -117,7 +117,7 @@ class TestTree:
         assert contents is not None
         assert contents.messages[0].versions == (question.id, edited.id)
         assert contents.messages[0].version_index == 1
-        store.messages.select(question.id).result(5)
+        store.messages.select(question.id).result(60)
         assert shown(store, chat_id) == ["q1", "a1", "q2", "a2"]
 
     def test_a_regenerated_reply_is_a_version(self, store: ChatStore) -> None:
@@ -126,9 +126,9 @@ class TestTree:
         second = store.messages.add(chat_id, question.id, "assistant", "b").wait()
         talk(store, chat_id, "after b", under=second.id)
         assert shown(store, chat_id) == ["q", "b", "after b"]
-        assert store.messages.select(first.id).result(5) == first.id
+        assert store.messages.select(first.id).result(60) == first.id
         assert shown(store, chat_id) == ["q", "a"]
-        store.messages.select(second.id).result(5)
+        store.messages.select(second.id).result(60)
         assert shown(store, chat_id) == ["q", "b", "after b"]
 
     def test_a_deleted_version_gives_way_to_the_one_before(self, store: ChatStore) -> None:
@@ -136,14 +136,14 @@ class TestTree:
         question, first = talk(store, chat_id, "q", "a")
         second = store.messages.add(chat_id, question.id, "assistant", "b").wait()
         third = talk(store, chat_id, "c", "below c", under=question.id)[0]
-        deletion = store.messages.delete(third.id).result(5)
+        deletion = store.messages.delete(third.id).result(60)
         assert shown(store, chat_id) == ["q", "b"]
-        store.messages.undo(deletion).result(5)
+        store.messages.undo(deletion).result(60)
         assert shown(store, chat_id) == ["q", "c", "below c"]
         for gone in (third, first, second):
-            store.messages.delete(gone.id).result(5)
+            store.messages.delete(gone.id).result(60)
         assert shown(store, chat_id) == ["q"]
-        store.messages.delete(question.id).result(5)
+        store.messages.delete(question.id).result(60)
         assert shown(store, chat_id) == []
 
     def test_undo_in_another_order_never_leaves_a_message_without_its_parent(
@@ -151,20 +151,20 @@ class TestTree:
     ) -> None:
         chat_id = store.chats.create().wait().id
         question, answer = talk(store, chat_id, "q", "a")
-        child = store.messages.delete(answer.id).result(5)
-        parent = store.messages.delete(question.id).result(5)
-        store.messages.undo(child).result(5)
+        child = store.messages.delete(answer.id).result(60)
+        parent = store.messages.delete(question.id).result(60)
+        store.messages.undo(child).result(60)
         assert store.messages.tree(chat_id) == ()
-        store.messages.undo(parent).result(5)
-        store.messages.undo(child).result(5)
+        store.messages.undo(parent).result(60)
+        store.messages.undo(child).result(60)
         assert shown(store, chat_id) == ["q", "a"]
 
     def test_purged_messages_are_gone_and_the_rest_stays(self, store: ChatStore) -> None:
         chat_id = store.chats.create().wait().id
         messages = talk(store, chat_id, "q", "a", "q2", "a2")
-        deletion = store.messages.delete(messages[2].id).result(5)
-        store.purge().result(5)
-        store.messages.undo(deletion).result(5)
+        deletion = store.messages.delete(messages[2].id).result(60)
+        store.purge().result(60)
+        store.messages.undo(deletion).result(60)
         assert shown(store, chat_id) == ["q", "a"]
         assert len(store.messages.tree(chat_id)) == 2
 
@@ -173,9 +173,9 @@ class TestTree:
         messages = talk(store, chat.id, "q", "a", "q2", "a2")
         record = Record(kind="stores.document_not_here", data={"name": "lease.pdf"})
         store.messages.add_records(messages[1].id, [record])
-        branch = store.copies.branch(messages[1].id).result(5)
+        branch = store.copies.branch(messages[1].id).result(60)
         assert (branch.title, branch.folder) == ("Lease (2)", "Contracts")
-        again = store.copies.branch(branch.leaf_id or 0).result(5)
+        again = store.copies.branch(branch.leaf_id or 0).result(60)
         assert again.title == "Lease (3)"
         talk(store, branch.id, "another way", under=branch.leaf_id)
         assert shown(store, branch.id) == ["q", "a", "another way"]
@@ -218,7 +218,7 @@ class TestStreams:
         ]
         assert min(took_s) < 1.0
         stream.append(" Indeed.")
-        stream.finish("stopped", stats={"tokens": 7, "tokens_per_second": None}).result(5)
+        stream.finish("stopped", stats={"tokens": 7, "tokens_per_second": None}).result(60)
         contents = store.messages.contents(chat_id)
         assert contents is not None
         saved = contents.messages[-1]
@@ -232,7 +232,7 @@ class TestStreams:
         stream = store.messages.stream(reply)
         stream.append(" is Paris.")
         problem = Problem(code="stores.disk_full", params={"path": "/"})
-        stream.finish("failed", problem=problem).result(5)
+        stream.finish("failed", problem=problem).result(60)
         contents = store.messages.contents(chat_id)
         assert contents is not None
         assert contents.messages[-1].text == "The capital is Paris."
@@ -241,7 +241,7 @@ class TestStreams:
     def test_a_finished_reply_takes_no_more(self, store: ChatStore) -> None:
         chat_id = store.chats.create().wait().id
         stream = store.messages.stream(talk(store, chat_id, "q")[0])
-        stream.finish().result(5)
+        stream.finish().result(60)
         with pytest.raises(ValueError, match="finished"):
             stream.append("x")
         with pytest.raises(ValueError, match="finished"):
@@ -253,9 +253,9 @@ class TestStreams:
         chat_id = store.chats.create().wait().id
         stream = store.messages.stream(talk(store, chat_id, "q")[0])
         store.chats.delete(chat_id)
-        store.purge().result(5)
+        store.purge().result(60)
         with pytest.raises(LookupError):
-            stream.finish().result(5)
+            stream.finish().result(60)
         assert store.chats.create().wait()
         assert "could not be saved" in caplog.text
 

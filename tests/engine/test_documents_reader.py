@@ -209,7 +209,8 @@ def test_the_process_leaves_with_its_owner() -> None:
 
 @posix
 def test_the_process_leaves_with_its_owner_in_mid_work(tmp_path: Path) -> None:
-    path = long_pdf(tmp_path)
+    # To read it takes longer than its end is waited for.
+    path = long_pdf(tmp_path, pages=12_000)
     program = (
         "import sys, threading; from engine.documents.reader import DocumentReader\n"
         f"DocumentReader().read({str(path)!r})"
@@ -223,7 +224,7 @@ def test_the_process_leaves_with_its_owner_in_mid_work(tmp_path: Path) -> None:
     time.sleep(0.3)
     owner.kill()
     owner.wait()
-    gone, alive = psutil.wait_procs(children, timeout=3)
+    gone, alive = psutil.wait_procs(children, timeout=8)
     assert len(gone) == 1
     assert alive == []
 
