@@ -110,7 +110,7 @@ def test_a_document_is_listed_once_while_its_reading_ends(
         saving = put(document)
         saving.done.result()
         is_stored.set()
-        goes_on.wait(30)
+        goes_on.wait(60)
         return saving
 
     monkeypatch.setattr(desk.store.documents, "put", held_up)

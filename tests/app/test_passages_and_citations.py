@@ -205,7 +205,7 @@ def test_what_is_shown_while_passages_are_searched_is_what_is_asked(
     choose(desk, "passages")
     prompts = sent(desk)
     may_search = threading.Event()
-    desk.desktop.search._thread.submit(may_search.wait, 10)
+    desk.desktop.search._thread.submit(may_search.wait, 60)
     shown = desk.messages()
     last = shown[-1].id
     if asking == "send":
