@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
 _ROOM_BYTES = 4096
 
 
-@pytest.fixture
+@contextmanager
 def little_room() -> Iterator[None]:
-    """Files of this process can have 4,096 bytes; writing more fails as on a full disk."""
+    """Files of this process can have 4,096 bytes; writing more fails as on a full disk.
+
+    For a moment only: it holds for the file too into which the outcome of the tests may go.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM_BYTES, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("little_room")
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "chat.json"
     write_whole(path, b"old")
-    with pytest.raises(OSError, match="too large"):
+    with little_room(), pytest.raises(OSError, match="too large"):
         write_whole(path, bytes(_ROOM_BYTES + 1))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["chat.json"]
