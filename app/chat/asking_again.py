@@ -105,7 +105,7 @@ class AskingAgain(QObject):
         if branch is None or message is None or message.id != branch.leaf_id:
             return
         if self._may_answer() and self._changes.is_settled(branch.chat.id):
-            self._replying.generate(branch, message, prefill_reply=message.text)
+            self._replying.generate(branch, message)
             self._screen.show_message(message_id)
 
     def _assistant_message(self, message_id: int | None) -> Message | None:

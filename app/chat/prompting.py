@@ -36,11 +36,12 @@ def prompt_for(
     instruction: str = "",
     passages: str = "",
     draft: str | None = None,
-    prefill_reply: str = "",
+    reply: Message | None = None,
 ) -> Prompt:
     """The prompt that answers the last of `messages`, or the draft that would follow them.
 
-    An empty draft counts as a message too: its frame is part of what would be sent.
+    An empty draft counts as a message too: its frame is part of what would be sent. Where `reply`
+    has text or reasoning already, it goes on from there.
 
     A reply that failed or was never begun is left out: the model did not say it. A reply that was
     stopped is kept as far as it goes, because the user saw it and answered it. Messages that a
@@ -58,7 +59,8 @@ def prompt_for(
         instruction=instruction,
         summary=f"{_SUMMARY}\n{summary.text}" if summary else "",
         passages=passages,
-        prefill_reply=prefill_reply,
+        prefill_reply=reply.text if reply else "",
+        prefill_thinking=reply.thinking if reply and not reply.text else "",
     )
 
 

@@ -99,8 +99,8 @@ class Replying(QObject):
         self.generate(branch, branch.add(message))
         self._screen.append(message)
 
-    def generate(self, branch: Branch, message: Message, prefill_reply: str = "") -> None:
-        """Write into a message of a branch, from the text it has already.
+    def generate(self, branch: Branch, message: Message) -> None:
+        """Write into a message of a branch, from what it has already.
 
         Documents that are read in parts are read first; that may take long, and asks the user.
         """
@@ -115,20 +115,19 @@ class Replying(QObject):
         if request is not None:
             self._reading.begin(request)
         else:
-            self._make_room(reply, branch, prefill_reply)
+            self._make_room(reply, branch)
         self.began.emit()
 
-    def _make_room(self, reply: ActiveReply, branch: Branch, prefill_reply: str) -> None:
+    def _make_room(self, reply: ActiveReply, branch: Branch) -> None:
         if self._branches.generation(branch.chat.id).overflow == "summarise":
             self._summarising.begin(
                 branch,
                 reply.begun,
-                prefill_reply,
-                on_ready=lambda: self._send(reply, branch, prefill_reply),
+                on_ready=lambda: self._send(reply, branch),
                 on_end=lambda problem: self._give_up(reply, problem),
             )
         else:
-            self._send(reply, branch, prefill_reply)
+            self._send(reply, branch)
 
     def stop(self) -> None:
         """Stop the reply in progress, and what is done before it begins."""
@@ -140,11 +139,11 @@ class Replying(QObject):
         """Stop making room; for the end of the app."""
         self._summarising.close()
 
-    def _send(self, reply: ActiveReply, branch: Branch, prefill_reply: str) -> None:
+    def _send(self, reply: ActiveReply, branch: Branch) -> None:
         if not self._engine.session.can_answer:
             self._give_up(reply, Problem(code="worker.gone"))
             return
-        prompt = self._requests.for_reply(branch, reply.begun, prefill_reply)
+        prompt = self._requests.for_reply(branch, reply.begun)
         self._turns = [turn for turn in prompt.turns if turn.role != "system"]
         generation = self._branches.generation(branch.chat.id)
         reply.request_id = self._engine.generate(prompt, generation)
@@ -167,7 +166,7 @@ class Replying(QObject):
         # The notes are with the question now: nothing has to be kept beside it.
         saving.add_done_callback(lambda done: None if done.exception() else reading.forget_kept())
         self._screen.show_branch(branch)
-        self._make_room(reply, branch, reply.begun.text)
+        self._make_room(reply, branch)
 
     def _add_what_was_not_read(self, reply: ActiveReply, finished: Finished) -> None:
         """Name parts that failed in the answer itself."""

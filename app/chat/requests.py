@@ -93,8 +93,11 @@ class Requests:
         found = self._search.found_for_draft(draft, parts, without, self._counting(chat_id))
         return msgspec.structs.replace(without, passages=found)
 
-    def for_reply(self, branch: Branch, message: Message, prefill_reply: str = "") -> Prompt:
-        """What a reply answers: all that stands before it, with the passages of its question."""
+    def for_reply(self, branch: Branch, message: Message) -> Prompt:
+        """What a reply answers: all that stands before it, with the passages of its question.
+
+        It goes on from what the message has already.
+        """
         before = _before(branch, message)
         question = _question_of(before)
         given = given_by(question.records) if question else ()
@@ -107,7 +110,7 @@ class Requests:
             branch.chat.id,
             before,
             passages="\n".join(filter(None, texts)),
-            prefill_reply=prefill_reply,
+            reply=message,
         )
 
     def to_read_first(self, branch: Branch, message: Message) -> ReadingRequest | None:
@@ -154,7 +157,7 @@ class Requests:
         *,
         draft: str | None = None,
         passages: str = "",
-        prefill_reply: str = "",
+        reply: Message | None = None,
     ) -> Prompt:
         return prompt_for(
             chat_id,
@@ -163,7 +166,7 @@ class Requests:
             instruction=self._shelf.instruction(chat_id),
             passages=passages,
             draft=draft,
-            prefill_reply=prefill_reply,
+            reply=reply,
         )
 
     def _prompt_of(

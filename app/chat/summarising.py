@@ -84,7 +84,11 @@ def plan_summary(
     while turns > 0:
         asked = Turn(role="user", text=_ASK.format(words=limit // 2))
         step = msgspec.structs.replace(
-            prompt, turns=(*prompt.turns[:turns], asked), passages="", prefill_reply=""
+            prompt,
+            turns=(*prompt.turns[:turns], asked),
+            passages="",
+            prefill_reply="",
+            prefill_thinking="",
         )
         if engine.measure(step, stop).prompt_tokens + limit <= fitted.n_ctx:
             rest = msgspec.structs.replace(prompt, turns=prompt.turns[turns:])
@@ -123,7 +127,6 @@ class Summarising(QObject):
         self,
         branch: Branch,
         message: Message,
-        prefill_reply: str,
         *,
         on_ready: Callable[[], None],
         on_end: Callable[[Problem | None], None],
@@ -132,12 +135,11 @@ class Summarising(QObject):
 
         Args:
             branch: The chat.
-            message: The reply that is to be written.
-            prefill_reply: What it continues.
+            message: The reply that is to be written, from what it has already.
             on_ready: Called once the request fits, or as far as summaries can make it.
             on_end: Called instead with why there will be no reply; None when it was stopped.
         """
-        self._work = _Work(branch, message, prefill_reply, on_ready, on_end)
+        self._work = _Work(branch, message, on_ready, on_end)
         self._plan(self._work)
 
     def stop(self) -> None:
@@ -159,7 +161,7 @@ class Summarising(QObject):
 
     def _plan(self, work: _Work) -> None:
         work.request_id, work.step, work.text = 0, None, ""
-        prompt = self._requests.for_reply(work.branch, work.message, work.prefill_reply)
+        prompt = self._requests.for_reply(work.branch, work.message)
         generation = self._requests.generation(work.branch.chat.id)
         future = self._thread.submit(plan_summary, prompt, generation, self._asking)
 
@@ -235,13 +237,11 @@ class _Work:
         self,
         branch: Branch,
         message: Message,
-        prefill_reply: str,
         on_ready: Callable[[], None],
         on_end: Callable[[Problem | None], None],
     ) -> None:
         self.branch = branch
         self.message = message
-        self.prefill_reply = prefill_reply
         self.on_ready = on_ready
         self.on_end = on_end
         self.request_id = 0

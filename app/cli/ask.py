@@ -223,6 +223,7 @@ class Terminal:
             case Removed():
                 self.removed.append(event)
             case Delta(thinking=True):
+                self._written_tokens = event.completion_tokens
                 self.thinking += event.text
             case Delta():
                 self._written_tokens = event.completion_tokens
@@ -250,16 +251,13 @@ class Terminal:
         print(problem.message, what_to_do, file=sys.stderr, flush=True)
 
     def begin_again(self) -> int:
-        """Another attempt at the reply begins, behind the text of the one before.
+        """Another attempt at the reply begins, behind what the one before wrote.
 
         Returns:
-            Tokens that the text took, its thoughts included; 0 where there is none.
+            How many tokens that were.
         """
         self.removed.clear()
-        if self.text:
-            return self._written_tokens
-        self.thinking = ""
-        return 0
+        return self._written_tokens
 
     def say(self, text: str) -> None:
         """Replace the line of progress, where there is a terminal to show it."""

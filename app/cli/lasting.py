@@ -110,4 +110,11 @@ class LastingWorker:
         if generation.max_tokens > 0:
             left = max(1, generation.max_tokens - written)
             generation = msgspec.structs.replace(generation, max_tokens=left)
-        return msgspec.structs.replace(prompt, prefill_reply=self._terminal.text), generation
+        return (
+            msgspec.structs.replace(
+                prompt,
+                prefill_reply=self._terminal.text,
+                prefill_thinking="" if self._terminal.text else self._terminal.thinking,
+            ),
+            generation,
+        )

@@ -35,7 +35,8 @@ class LaidOut:
         segments: What the tokens are for, in order; their counts add up to ``len(tokens)``.
         marks: Rising positions worth coming back to: ends of documents and of turns.
         thinking: Whether the reply starts inside a reasoning block.
-        begun: The text at the end of the prompt that the reply goes on from.
+        continued: Whether the reply, or its reasoning, goes on from text at the end of the prompt.
+        begun: That text, without reasoning.
         stop: Stop strings that the template needs.
         tags: What encloses reasoning in the reply.
         turns: Where each turn of the conversation begins, rising.
@@ -46,6 +47,7 @@ class LaidOut:
     segments: tuple[Segment, ...]
     marks: tuple[int, ...]
     thinking: bool
+    continued: bool = False
     begun: str = ""
     stop: tuple[str, ...] = ()
     tags: tuple[ThinkTags, ...] = ()
@@ -55,7 +57,7 @@ class LaidOut:
     def reply_stream(self, stop: Sequence[str]) -> ReplyStream:
         """What turns the reply's tokens into text, for the stop strings of the user."""
         return ReplyStream(
-            (*stop, *self.stop), self.tags, thinking=self.thinking, continued=bool(self.begun)
+            (*stop, *self.stop), self.tags, thinking=self.thinking, continued=self.continued
         )
 
 
@@ -104,11 +106,8 @@ class PromptLayout:
         """
         turns, parts = self._turns_and_parts(prompt, generation)
         rendered = self.template.render(turns, thinking=generation.thinking == "model")
-        opened = self.template.opened(rendered)
-        if prompt.prefill_reply:
-            if opened is not None:
-                rendered += f"\n{opened.closing}\n\n"
-            rendered += self._defused(prompt.prefill_reply)
+        begun, thinking = self._beginning(rendered, prompt, generation)
+        rendered += begun
         stretches = self._stretches(rendered, parts)
         documents = [s for s in stretches if s.part.kind == "document"]
         cuts = [place for s in documents for place in (s.start, s.end)]
@@ -117,13 +116,30 @@ class PromptLayout:
             tokenized.tokens,
             self._segments(tokenized, stretches, parts),
             self._marks(tokenized, stretches),
-            thinking=opened is not None and not prompt.prefill_reply,
+            thinking=thinking,
+            continued=bool(begun),
             begun=prompt.prefill_reply,
             stop=self.template.stop,
             tags=self.template.tags,
             turns=self._turn_starts(tokenized, stretches),
             questions=questions(prompt.turns),
         )
+
+    def _beginning(
+        self, rendered: str, prompt: Prompt, generation: GenerationSettings
+    ) -> tuple[str, bool]:
+        """What the reply goes on from, and whether reasoning comes next."""
+        opened = self.template.opened(rendered)
+        if prompt.prefill_reply:
+            closing = f"\n{opened.closing}\n\n" if opened else ""
+            return closing + self._defused(prompt.prefill_reply), False
+        tag = opened or next((tag for tag in self.template.tags if tag.closing), None)
+        if prompt.prefill_thinking and tag and generation.thinking == "model":
+            # Models that open the block themselves write it on a line of its own.
+            line = "\n" if tag.opening.endswith("think>") else ""
+            opening = "" if opened else tag.opening + line
+            return opening + self._defused(prompt.prefill_thinking), True
+        return "", opened is not None
 
     def _defused(self, text: str) -> str:
         return self._text_tokens.controls.defused(text)

@@ -45,7 +45,8 @@ class ReplyStream:
         stop: Stop strings; the reply ends before the one that is complete first.
         tags: What may open a reasoning block.
         thinking: Whether the prompt has already opened a block of the first tags.
-        continued: Whether the reply goes on from text in the prompt: then its blanks count.
+        continued: Whether the reply, or its reasoning, goes on from text in the prompt: then its
+            blanks count.
 
     Attributes:
         stopped: Whether a stop string was met; nothing is shown after it.
@@ -67,7 +68,7 @@ class ReplyStream:
         self._tags = tuple(tags)
         self._closing = tags[0].closing if self.thinking else ""
         self._at_start = bool(tags) and not self.thinking and not continued
-        self._drop_blanks = self.thinking
+        self._drop_blanks = self.thinking and not continued
         self._held = ""
 
     @property

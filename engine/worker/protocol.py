@@ -69,6 +69,8 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
         summary: What stands for earlier turns that are not sent; before the first one that is.
         passages: Stretches of documents that go with the last question alone, right before it.
         prefill_reply: Text the reply starts with ("continue"); empty for a new reply.
+        prefill_thinking: Reasoning that it goes on with, where there is no text yet. What went
+            before a text is not read again.
         is_passing: Nobody will go on from here: what it leaves in the KV memory is not worth
             keeping once another request needs the place.
     """
@@ -80,6 +82,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     passages: str = ""
     prefill_reply: str = ""
+    prefill_thinking: str = ""
     is_passing: bool = False
 
 

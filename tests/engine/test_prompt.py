@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.llama.library import api
 from engine.llama.prompt import LaidOut, PromptLayout
 from engine.llama.templates import ChatTemplate, chat_template
 from engine.llama.text_tokens import ControlTexts, TextTokens
 from engine.llama.vocabulary import ControlToken, Vocabulary
-from engine.settings import GenerationSettings
+from engine.settings import GenerationSettings, validated
 from engine.worker.protocol import Prompt, PromptDocument, Turn
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def test_control_tokens_in_texts_stay_text(anywhere: PromptLayout) -> None:
 def test_continued_reply_stands_at_the_end(layout: PromptLayout) -> None:
     new = layout.lay_out(prompt(TEXTS[0]), SETTINGS)
     continued = layout.lay_out(prompt(TEXTS[0], prefill_reply="It says that"), SETTINGS)
+    assert (new.continued, continued.continued) == (False, True)
     assert (new.begun, continued.begun) == ("", "It says that")
     begun = len(new.tokens) - 1
     assert np.array_equal(continued.tokens[:begun], new.tokens[:begun])
@@ -206,6 +208,28 @@ def test_block_that_the_template_opens_is_closed_before_a_continued_reply(
     assert not continued.thinking
     plain = vocabulary.tokenize("\n</think>\n\nWell", special=True)
     assert np.array_equal(continued.tokens[-3:], plain[-3:])
+
+
+@pytest.mark.parametrize("opening", ["<think>\n", ""])
+def test_reasoning_goes_on_in_its_block_whoever_opened_it(
+    layout: PromptLayout, opening: str
+) -> None:
+    text = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    text += "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% else %}"
+    text += f"{opening}{{{{ '' }}}}{{% endif %}}"
+    vocabulary = layout.vocabulary
+    thinking = PromptLayout(ChatTemplate(text, vocabulary, source="file"), vocabulary)
+    asked = replace(prompt("Hi"), prefill_thinking="Well")
+
+    def spelled(laid_out: LaidOut) -> str:
+        return b"".join(map(vocabulary.control_piece, laid_out.tokens.tolist())).decode()
+
+    continued = thinking.lay_out(asked, SETTINGS)
+    assert spelled(continued).endswith("Hi\n<think>\nWell")
+    assert (continued.thinking, continued.continued, continued.begun) == (True, True, "")
+    without = thinking.lay_out(asked, validated(SETTINGS, thinking="off"))
+    assert spelled(without).endswith("Hi\n<think></think>")
+    assert (without.thinking, without.continued) == (False, False)
 
 
 def test_long_text_is_tokenized_once(demo_model: Path) -> None:

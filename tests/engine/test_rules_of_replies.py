@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from engine.llama.engine import Engine
 from engine.models.demo import demo_model_path
@@ -14,7 +15,6 @@ from engine.worker.protocol import Delta, Prompt, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from engine.worker.protocol import ReplyEvent
 
@@ -41,11 +41,16 @@ def engine() -> Iterator[Engine]:
 
 
 def written(
-    engine: Engine, generation: GenerationSettings, *turns: Turn, begun: str = ""
+    engine: Engine,
+    generation: GenerationSettings,
+    *turns: Turn,
+    begun: str = "",
+    thought: str = "",
 ) -> tuple[str, str, str]:
     """Reasoning, text and the reason of the end of one reply."""
     events: list[ReplyEvent] = []
-    prompt = Prompt(chat_id="a", turns=turns or (QUESTION,), prefill_reply=begun)
+    prompt = Prompt(chat_id="a", turns=turns or (QUESTION,))
+    prompt = replace(prompt, prefill_reply=begun, prefill_thinking=thought)
     finished = engine.generate(prompt, generation, emit=events.append, request_id=1)
     deltas = [event for event in events if isinstance(event, Delta)]
     thoughts = "".join(delta.text for delta in deltas if delta.thinking)
@@ -81,24 +86,43 @@ def test_rules_begin_behind_a_text_that_does_not_follow_them(engine: Engine) -> 
     assert json.loads(rest)["colours"] == ["red", "grün", "蓝"]
 
 
-def test_reasoning_is_free_of_rules(tmp_path: Path) -> None:
-    template = tmp_path / "thinks.jinja"
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A model that is told to reason first."""
+    template = tmp_path_factory.mktemp("thinker") / "thinks.jinja"
     template.write_text(
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
         "<|im_start|>assistant\n<think>\n{{ '' }}"
     )
-    # What was answered before shows the model how to think, and to come to an end.
-    shown = Turn(role="assistant", text="<think>\nEasy.</think>\n\nA wren.")
     engine = Engine()
-    engine.load(
-        validated(SETTINGS, chat_template=str(template)),
-        progress=lambda *_: True,
-    )
-    try:
-        turns = (*(QUESTION, shown) * 3, QUESTION)
-        assert written(engine, validated(CALM, json_schema=""), *turns)[:2] == ("Easy.", "A wren.")
-        thoughts, text, reason = written(engine, CALM, *turns)
-    finally:
-        engine.close()
-    assert (thoughts, reason) == ("Easy.", "end")
+    settings = validated(SETTINGS, chat_template=str(template))
+    engine.load(settings, progress=lambda *_: True)
+    yield engine
+    engine.close()
+
+
+# What was answered before shows the model how to reason, and to come to an end.
+SHOWN = Turn(role="assistant", text="<think>\nA small one, then.</think>\n\nA wren.")
+THOUGHT_OVER = (*(QUESTION, SHOWN) * 3, QUESTION)
+FREE = validated(CALM, json_schema="")
+
+
+def test_reasoning_is_free_of_rules(thinker: Engine) -> None:
+    thoughts, text, _ = written(thinker, FREE, *THOUGHT_OVER)
+    assert (thoughts, text) == ("A small one, then.", "A wren.")
+    thoughts, text, reason = written(thinker, CALM, *THOUGHT_OVER)
+    assert (thoughts, reason) == ("A small one, then.", "end")
     assert json.loads(text)["colours"] == ["red", "grün", "蓝"]
+
+
+@pytest.mark.parametrize("generation", [FREE, CALM])
+def test_a_reply_that_was_cut_off_in_its_reasoning_goes_on_there(
+    thinker: Engine, generation: GenerationSettings
+) -> None:
+    whole = written(thinker, generation, *THOUGHT_OVER)
+    cut = validated(generation, max_tokens=3)
+    thoughts, text, reason = written(thinker, cut, *THOUGHT_OVER)
+    assert (text, reason) == ("", "max_tokens")
+    assert whole[0].startswith(thoughts)
+    rest, text, reason = written(thinker, generation, *THOUGHT_OVER, thought=thoughts)
+    assert (thoughts + rest, text, reason) == whole

@@ -173,10 +173,11 @@ class Mixer:
                 prompt_documents(tried),
                 instruction=prompt_instruction(tried),
                 passages=passages,
-                prefill_reply=self._begun,
+                reply=reply,
             )
 
-        self._begun = self._draw.choice(("", "", "", "As I said, "))
+        begun = self._draw.choice(("", "", "", "As I said, "))
+        reply = Message(id=0, chat_id=chat, parent_id=None, role="assistant", text=begun)
         automatic = {part.document.id for part in parts if self._draw.random() < 0.5}
         choices = choose_modes(parts, automatic, prompt_of, generation, self)
         parts = tuple(
