@@ -58,7 +58,13 @@ def _read(engine: Engine) -> tuple[str, list[PrefillProgress]]:
 @pytest.mark.model
 def test_slices_that_nobody_waits_for_give_the_same_reply(demo_model: Path) -> None:
     settings = EngineSettings(
-        model_path=str(demo_model), n_ctx=512, n_batch=64, n_ubatch=32, devices=("cpu",)
+        model_path=str(demo_model),
+        n_ctx=512,
+        n_batch=64,
+        n_ubatch=32,
+        n_threads=1,
+        n_threads_batch=1,
+        devices=("cpu",),
     )
     replies = []
     for is_pipelined in (False, True):
