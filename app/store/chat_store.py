@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from app.store.early_check import EarlyCheck
     from app.store.rows import Chat, ChatContents
     from engine.errors import Problem
 
@@ -57,6 +58,7 @@ class ChatStore:
         *,
         on_problem: Callable[[Problem], None] | None = None,
         undo_kept_s: float = UNDO_KEPT_S,
+        early: EarlyCheck | None = None,
     ) -> None:
         """Open or create the database.
 
@@ -64,14 +66,15 @@ class ChatStore:
             path: The file; by default in the data folder.
             on_problem: Called on the writer's thread when something could not be saved.
             undo_kept_s: What was deleted longer ago is removed for good now.
+            early: Has begun to look the file through for damage.
 
         Raises:
             UserError: ``stores.in_use``, ``stores.newer``, ``stores.read_only`` …
         """
-        self.path: Final = path or _default_path()
+        self.path: Final = path or chats_path()
         self._lock = _locked(self.path)
         try:
-            connection, self.problems = open_database(self.path)
+            connection, self.problems = open_database(self.path, early)
             try:
                 newest = _settle(connection, undo_kept_s)
             except BaseException:
@@ -156,7 +159,8 @@ class ChatStore:
         return self.copies.add(file.chat, file.messages, file.documents)
 
 
-def _default_path() -> Path:
+def chats_path() -> Path:
+    """The database in the data folder."""
     return data_dir() / FILE_NAME
 
 

@@ -21,22 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.store.early_check import EarlyCheck
+
 _SIDE_FILES = ("", "-wal", "-shm")
 # A full check reads the whole file; below this size that is not noticed.
 _SMALL_BYTES = 32 * 1024**2
 
 
-def open_database(path: Path) -> tuple[sqlite3.Connection, tuple[Problem, ...]]:
+def open_database(
+    path: Path, early: EarlyCheck | None = None
+) -> tuple[sqlite3.Connection, tuple[Problem, ...]]:
     """The connection for writing, and what the user should know about how it was opened.
 
     A damaged file is moved aside, never overwritten, and a new one is begun.
 
+    Args:
+        path: The file.
+        early: Has begun to look it through.
+
     Raises:
         UserError: ``stores.newer``, ``stores.read_only``, ``stores.disk_full`` …
     """
+    # Also where it will not count: a file that is read cannot be moved aside on every system.
+    is_sound = early is not None and early.is_sound()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _opened(path), ()
+        return _opened(path, is_sound=is_sound), ()
     except sqlite3.Error as error:
         if not is_damage(error):
             raise sentence_for(error, path) or error from error
@@ -68,18 +78,18 @@ def move_aside(path: Path) -> Path:
     return moved
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, *, is_sound: bool = False) -> sqlite3.Connection:
     # The writer's thread uses it; this one only opens it.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
-        _prepare(connection, path)
+        _prepare(connection, path, is_sound=is_sound)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, *, is_sound: bool) -> None:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise UserError("stores.newer", path=str(path), version=version)
@@ -90,22 +100,44 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     # What was deleted for good must not be left readable in the file.
     connection.execute("PRAGMA secure_delete = ON")
-    _check(connection, path)
+    if wants_check(path):
+        if not is_sound:
+            _check(connection)
+        _mark_of(path).unlink(missing_ok=True)
     if 0 < version < len(MIGRATIONS):
         _back_up(connection, path, version)
     migrate(connection)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    mark = _mark_of(path)
-    if not mark.exists() and path.stat().st_size > _SMALL_BYTES:
-        return
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
+def _check(connection: sqlite3.Connection) -> None:
+    if found := damage_in(connection):
         error = sqlite3.DatabaseError(found)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
-    mark.unlink(missing_ok=True)
+
+
+def wants_check(path: Path) -> bool:
+    """Whether a file is to be looked through before it is used.
+
+    Raises:
+        OSError: It is not there.
+    """
+    return _mark_of(path).exists() or path.stat().st_size <= _SMALL_BYTES
+
+
+def damage_in(connection: sqlite3.Connection) -> str:
+    """The first damage that is found; empty where all is in order. Reads the whole file.
+
+    Raises:
+        sqlite3.Error: It is too damaged to be looked through, or no database.
+    """
+    found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return "" if found == "ok" else found
+
+
+def address_to_read(path: Path) -> str:
+    """What `sqlite3.connect` takes to open a file for reading alone."""
+    return f"file:{quote(str(path))}?mode=ro"
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
@@ -162,9 +194,12 @@ class Readers:
                 raise RuntimeError("the store is closed")
             if self._idle:
                 return self._idle.pop()
-        address = f"file:{quote(str(self._path))}?mode=ro"
         connection = sqlite3.connect(
-            address, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+            address_to_read(self._path),
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=5.0,
         )
         connection.execute("PRAGMA query_only = ON")
         return connection

@@ -33,7 +33,6 @@ from app.window.dialogs import Dialogs
 from app.window.later import Later, Step
 from app.window.toasting import Toasting
 from engine.errors import UserError
-from engine.paths import data_dir
 from widgets import icons, theme
 from widgets.beside import Beside
 from widgets.chat.chat_view import ChatView
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from app.documents.passages_presenter import PassagesPresenter
     from app.documents.viewing import DocumentViewing
     from app.session import Session
+    from app.store.early_check import EarlyCheck
     from app.window.closing import Closing
     from engine.documents.reader import DocumentReader
     from engine.errors import Problem
@@ -66,6 +66,7 @@ class Desktop(QObject):
         application: The Qt application.
         worker_command: What to start as the engine's worker; the real one by default.
         worker_env: Additions to the worker's environment.
+        early: Has begun to look the chats' file through for damage.
 
     Attributes:
         is_closed: Nothing is written to the settings any longer.
@@ -80,6 +81,7 @@ class Desktop(QObject):
         *,
         worker_command: Sequence[str] | None = None,
         worker_env: Mapping[str, str] | None = None,
+        early: EarlyCheck | None = None,
     ) -> None:
         super().__init__()
         self.hop = MainThread(self)
@@ -89,7 +91,7 @@ class Desktop(QObject):
         self.settings = SettingsFile(on_problem=self._tell_later)
         theme.prepare(application, self.settings.app.theme, self.settings.app.text_size)
         self._application = application
-        self.store = ChatStore(data_dir() / "chats.sqlite3", on_problem=self._tell_later)
+        self.store = ChatStore(on_problem=self._tell_later, early=early)
         self.engine = EngineController(self, command=worker_command, env=worker_env)
         self.shelf = Shelf(self.store, lambda: self.reader, self.hop, self)
         self.search = PassageSearch(

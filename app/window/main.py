@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QApplication
 
+    from app.store.early_check import EarlyCheck
+
 
 class Options(argparse.Namespace):
     """What the command line says; without a word on it, as it stands here."""
@@ -43,13 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     # Raster widgets only: the app itself must cost no VRAM.
     os.environ.setdefault("QSG_RHI_BACKEND", "null")
+    early = None if options.screenshots else _checking()
     application = _application()
     try:
         if options.screenshots:
             from app.window.gallery import take_screenshots
 
             return take_screenshots(application, options.screenshots)
-        return _run(application, options)
+        return _run(application, options, early)
     except UserError as error:
         print(f"{error.message}\n{error.fix}", file=sys.stderr)  # noqa: T201
         if not without_display and _has_display():
@@ -57,11 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(application: QApplication, options: Options) -> int:
+def _checking() -> EarlyCheck:
+    """Look the chats through on a second core while Qt is loaded on this one."""
+    from app.store.chat_store import chats_path
+    from app.store.early_check import EarlyCheck
+
+    return EarlyCheck(chats_path())
+
+
+def _run(application: QApplication, options: Options, early: EarlyCheck | None) -> int:
     from app.window.desktop import Desktop
     from widgets.window_layout import fit_to_screen
 
-    desktop = Desktop(application)
+    desktop = Desktop(application, early=early)
     try:
         if options.headless:
             from app.window.headless import HeadlessJob

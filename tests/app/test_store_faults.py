@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.store import ChatStore
+from app.store.early_check import EarlyCheck
 from app.store.schema import MIGRATIONS, migrate
 from engine.errors import Problem, UserError
 
@@ -23,12 +24,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "chats.sqlite3"
 
 
-def filled(path: Path, messages: int = 200) -> int:
+def filled(path: Path, messages: int = 200, words: int = 50) -> int:
     store = ChatStore(path)
     chat_id = store.chats.create(title="Lease").wait().id
     parent_id = None
     for number in range(messages):
-        parent_id = store.messages.add(chat_id, parent_id, "user", f"{number} " * 50).value.id
+        parent_id = store.messages.add(chat_id, parent_id, "user", f"{number} " * words).value.id
     store.close()
     return chat_id
 
@@ -57,6 +58,39 @@ def test_a_damaged_file_is_kept_and_a_new_one_begun(path: Path, seed: int) -> No
         assert store.chats.create().wait()
     finally:
         store.close()
+
+
+def test_a_look_ahead_finds_a_sound_file_sound_and_leaves_nothing_beside_it(path: Path) -> None:
+    filled(path, words=3000)
+    assert path.stat().st_size > 1024**2
+    early = EarlyCheck(path)
+    assert early.is_sound()
+    store = ChatStore(path, early=early)
+    assert store.problems == ()
+    assert len(store.chats.all()) == 1
+    store.close()
+    assert [file.name for file in path.parent.iterdir() if "-" in file.name] == []
+
+
+@pytest.mark.parametrize("is_database", [True, False])
+def test_what_a_look_ahead_finds_damaged_is_told_as_ever(path: Path, is_database: bool) -> None:
+    filled(path, words=3000)
+    damaged = bytearray(path.read_bytes()) if is_database else bytearray(b"no database " * 100_000)
+    for page in range(4096 * 4, len(damaged) - 4096, 4096 * 3):
+        damaged[page : page + 512] = b"\xff" * 512
+    path.write_bytes(damaged)
+    early = EarlyCheck(path)
+    store = ChatStore(path, early=early)
+    assert not early.is_sound()
+    assert [problem.code for problem in store.problems] == ["stores.damaged"]
+    kept = [file for file in path.parent.iterdir() if ".damaged-" in file.name]
+    assert [file.read_bytes() for file in kept] == [bytes(damaged)]
+    store.close()
+
+
+def test_a_look_ahead_at_no_file_makes_none(path: Path) -> None:
+    assert not EarlyCheck(path).is_sound()
+    assert not path.exists()
 
 
 def test_two_damaged_files_are_both_kept(path: Path) -> None:
