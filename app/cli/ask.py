@@ -280,6 +280,8 @@ class Terminal:
             parts.append(f"{usage.decode_tokens_per_second:.1f} tok/s")
         if usage.time_to_first_token_s is not None:
             parts.append(f"first after {usage.time_to_first_token_s:.2f} s")
+        if usage.drafted_tokens:
+            parts.append(f"{usage.accepted_tokens / usage.drafted_tokens:.0%} guessed right")
         parts.append(f"{usage.prompt_tokens:,} of {finished.n_ctx:,} read")
         parts.append(finished.stop_reason)
         print(" · ".join(parts), file=sys.stderr)

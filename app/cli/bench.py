@@ -82,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     """Measure; 0 when every figure was taken."""
     if options.tune:
         return _tune(options)
+    if options.save:
+        raise UserError("bench.nothing_to_save")
     generation = settings_from(options, GenerationSettings())
     plan = Plan(
         trials_of(

@@ -9,6 +9,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         '"{value}" is not a list of token counts.',
         "Write whole numbers separated by commas, e.g. {example}.",
     ),
+    "bench.nothing_to_save": (
+        "--save keeps what --tune finds, and --tune was not given.",
+        "Add --tune, or leave out --save.",
+    ),
     "bench.no_chain": (
         'There is no sampler chain "{name}".',
         "Choose among {known}.",

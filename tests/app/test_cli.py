@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.cli.ask import Terminal
+from engine.settings import EngineSettings
+from engine.worker.protocol import Finished, Usage
 from tests.engine.test_models_header import write_model
+from tests.support.faulty_worker import loaded
 from tests.support.tiny_projector import write_projector
 
 if TYPE_CHECKING:
@@ -122,6 +126,24 @@ def test_devices_always_name_the_processor() -> None:
     assert done.returncode == 0
     assert "cpu" in json.dumps(as_json(done)).lower()
     assert leadline("devices").stdout.strip()
+
+
+@pytest.mark.parametrize(("drafted", "told"), [(8, " · 75% guessed right · "), (0, "")])
+def test_a_reply_says_how_many_guesses_were_right(
+    capsys: pytest.CaptureFixture[str], drafted: int, told: str
+) -> None:
+    usage = Usage(
+        prompt_tokens=4,
+        cached_tokens=0,
+        completion_tokens=9,
+        drafted_tokens=drafted,
+        accepted_tokens=drafted * 3 // 4,
+    )
+    finished = Finished(request_id=1, stop_reason="end", usage=usage, context_used=13, n_ctx=512)
+    Terminal(quiet=False).close(loaded(1, EngineSettings()), finished)
+    line = capsys.readouterr().err
+    assert told in line
+    assert ("guessed" in line) is bool(told)
 
 
 def test_an_unknown_command_is_refused() -> None:

@@ -124,6 +124,7 @@ def test_a_peer_that_cannot_start_leaves_the_others_their_figures(
         (("--depth", "-4"), "bench.bad_numbers"),
         (("--pp", "0", "--tg", "0"), "bench.nothing"),
         (("--chains", "fastest"), "bench.no_chain"),
+        (("--save",), "bench.nothing_to_save"),
         (("--type-k", "q9"), "settings.invalid"),
     ],
 )
